@@ -1,0 +1,1 @@
+"""Chipledger: evidence."""

@@ -1,0 +1,1 @@
+"""Test support: fakes that behave, simulators, builders. Never shipped."""
