@@ -29,7 +29,9 @@ Bdf = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{
 """PCI address as sysfs writes it: lower case, domain of four digits (more only if needed)."""
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Wire(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """Base of every wire struct: strict, immutable, absent members absent."""
 
 
@@ -43,7 +45,7 @@ class Why(StrEnum):
     OS_ERROR = "os-error"  # sysfs or /proc could not be read
 
 
-class Unread(Wire):
+class Unread(Wire, frozen=True, kw_only=True):
     """A value that could not be read, with its reason.
 
     Attributes:
@@ -75,7 +77,7 @@ class Status(StrEnum):
     SCAN_FAILED = "scan-failed"  # the scan process could not be run at all
 
 
-class PciIds(Wire):
+class PciIds(Wire, frozen=True, kw_only=True):
     """PCI identity as NVML reports it (nvmlPciInfo_t)."""
 
     bdf: Bdf
@@ -86,7 +88,7 @@ class PciIds(Wire):
     class_code: Count | None = None
 
 
-class Platform(Wire):
+class Platform(Wire, frozen=True, kw_only=True):
     """nvmlPlatformInfo (Blackwell and newer), read raw because the binding misreads it."""
 
     chassis_serial: Text | None = None
@@ -98,7 +100,7 @@ class Platform(Wire):
     ib_guid: Hex | None = None
 
 
-class Fabric(Wire):
+class Fabric(Wire, frozen=True, kw_only=True):
     """nvmlGpuFabricInfoV (Hopper and newer)."""
 
     cluster: Hex
@@ -108,7 +110,7 @@ class Fabric(Wire):
     health: Count | None = None
 
 
-class Inforom(Wire):
+class Inforom(Wire, frozen=True, kw_only=True):
     """Board firmware facts kept in the inforom."""
 
     image: Text | None = None
@@ -117,7 +119,7 @@ class Inforom(Wire):
     power: Text | None = None
 
 
-class Limits(Wire):
+class Limits(Wire, frozen=True, kw_only=True):
     """Model fingerprint: power in milliwatt, clocks in MHz."""
 
     power_default: Count | None = None
@@ -127,7 +129,7 @@ class Limits(Wire):
     mem_clock_max: Count | None = None
 
 
-class Repair(Wire):
+class Repair(Wire, frozen=True, kw_only=True):
     """RMA evidence: what the board says of its own repair state."""
 
     channel_repair_pending: Count | None = None
@@ -138,7 +140,7 @@ class Repair(Wire):
     recovery_action: Count | None = None
 
 
-class MigChild(Wire):
+class MigChild(Wire, frozen=True, kw_only=True):
     """One MIG device: a slice of its chip, never a chip of its own."""
 
     index: Count
@@ -147,7 +149,7 @@ class MigChild(Wire):
     compute_instance: Count | None = None
 
 
-class Mig(Wire):
+class Mig(Wire, frozen=True, kw_only=True):
     """MIG state and children of one chip."""
 
     current: Count
@@ -156,7 +158,7 @@ class Mig(Wire):
     children: Annotated[tuple[MigChild, ...], msgspec.Meta(max_length=32)] = ()
 
 
-class Chip(Wire):
+class Chip(Wire, frozen=True, kw_only=True):
     """One device as NVML lists it, each field with its own fate."""
 
     index: Count
@@ -214,7 +216,7 @@ class PciKind(StrEnum):
     OTHER = "other"
 
 
-class PciFunction(Wire):
+class PciFunction(Wire, frozen=True, kw_only=True):
     """One function of /sys/bus/pci/devices with vendor 0x10de."""
 
     bdf: Bdf
@@ -233,7 +235,7 @@ class PciFunction(Wire):
     unread: Reasons = {}
 
 
-class ProcGpu(Wire):
+class ProcGpu(Wire, frozen=True, kw_only=True):
     """One /proc/driver/nvidia/gpus/<bdf>/information, the kernel module's own word."""
 
     bdf: Bdf
@@ -245,14 +247,14 @@ class ProcGpu(Wire):
     excluded: Text | None = None
 
 
-class Excluded(Wire):
+class Excluded(Wire, frozen=True, kw_only=True):
     """A chip the administrator hid from NVML with NVreg_ExcludedGpus."""
 
     bdf: Text | None = None
     uuid: Text | None = None
 
 
-class Library(Wire):
+class Library(Wire, frozen=True, kw_only=True):
     """The NVML library that answered, as the scan process had it mapped."""
 
     path: Text
@@ -262,7 +264,7 @@ class Library(Wire):
     mode: Count | None = None
 
 
-class Provider(Wire):
+class Provider(Wire, frozen=True, kw_only=True):
     """Who answered for NVML. Anything but ``nvml`` is accepted only for a test site."""
 
     kind: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
@@ -273,7 +275,7 @@ class Provider(Wire):
     """NVIDIA_VISIBLE_DEVICES, when set: a container that may not see every chip."""
 
 
-class Driver(Wire):
+class Driver(Wire, frozen=True, kw_only=True):
     """Driver facts from NVML and from the kernel module itself."""
 
     version: Text | None = None
@@ -288,7 +290,7 @@ class Driver(Wire):
     gpus_ready: Count | None = None
 
 
-class Inventory(Wire):
+class Inventory(Wire, frozen=True, kw_only=True):
     """Stable part of what one scan saw on one host."""
 
     status: Status

@@ -1,0 +1,94 @@
+"""What the collector answers to agents, as strict structs that both sides share."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from chipledger_evidence.framing import MAX_TOKENS
+from chipledger_evidence.ids import Digest, HostName
+from chipledger_evidence.inventory import Count, Text, Wire
+
+Want = Literal["full", "evidence"]
+
+
+class ChallengeRequest(Wire, frozen=True, kw_only=True):
+    """Ask for a nonce; unsigned, so it must cost nothing and say nothing to a stranger."""
+
+    host: HostName
+    kid: Digest
+
+
+class ChainHead(Wire, frozen=True, kw_only=True):
+    """The last token of the host that the collector keeps; `seq` 0 when there is none."""
+
+    seq: Count
+    token: Digest
+
+
+class Challenge(Wire, frozen=True, kw_only=True):
+    """A single-use nonce for this host.
+
+    Attributes:
+        expires: Unix seconds by the collector's clock.
+        head: where the host's chain stands; a host that lost its state resumes from it.
+        nonce: to be echoed in `eat_nonce`.
+        want: what the collector would like to have signed.
+    """
+
+    expires: Count
+    head: ChainHead
+    nonce: Digest
+    want: Want | None = None
+
+
+class Stored(Wire, frozen=True, kw_only=True, tag_field="status", tag="stored"):
+    """The token is durable and in the log's queue under this leaf; a retry gives this again."""
+
+    freshness: Literal["challenged", "epoch", "late"]
+    leaf: Digest
+    received: Count
+    token: Digest
+
+
+class RefusedToken(Wire, frozen=True, kw_only=True, tag_field="status", tag="refused"):
+    """The token was not taken; put it aside and sign its `seq` and id into the next one."""
+
+    code: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,63}$")]
+    detail: Text
+    token: Digest
+
+
+class ReportAnswer(Wire, frozen=True, kw_only=True):
+    """One result for each token, in the order of the body.
+
+    Attributes:
+        epoch: value to echo in the next token.
+        results: what became of each token.
+        want: what the collector would like next.
+        want_by: Unix seconds by which it would like it.
+    """
+
+    epoch: Digest
+    results: Annotated[tuple[Stored | RefusedToken, ...], msgspec.Meta(max_length=MAX_TOKENS)]
+    want: Want | None = None
+    want_by: Count | None = None
+
+
+class Problem(Wire, frozen=True, kw_only=True):
+    """RFC 9457 problem document.
+
+    Attributes:
+        code: stable code, see docs/ERRORS.md.
+        detail: what happened to which object.
+        status: HTTP status.
+        title: short text of the code.
+        type: ``about:blank#`` and the code.
+        hint: what to do, where something can be done.
+    """
+
+    code: str
+    detail: str
+    status: int
+    title: str
+    type: str
+    hint: str | None = None
