@@ -1,0 +1,317 @@
+"""The tables of the collector, once, as SQLAlchemy Core metadata.
+
+Three kinds of rows, and what a loss of each would cost:
+
+- *record of years*: `tokens`, `records`, `log_entries`, `inventories`, `ledger_events`,
+  `host_keys`. Append-only; nothing derived can replace them.
+- *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
+  `disputes`, `timers`. Recomputed from the record by replaying the sequencer's function.
+- *working*: `spent_nonces`, `enrolment_codes`, `principals`, `downtime`, `sequencer`.
+
+Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. Digests are 32
+raw bytes in columns and base64url on the wire.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts rows of this type by itself; BIGINT would not be the rowid.
+Position = BigInteger().with_variant(Integer(), "sqlite")
+
+collector = Table(
+    "collector",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1: one collector service a database
+    Column("name", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+principals = Table(
+    "principals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),  # administrator | auditor | operator
+    Column("scope", Text, nullable=False),  # "*" or "site:<id>[,site:<id>…]"
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256, tokens are random
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+)
+
+ledger_events = Table(
+    "ledger_events",
+    metadata,
+    Column("pos", Position, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),  # digest of the canonical body
+    Column("type", Text, nullable=False),
+    Column("site", Text),
+    Column("occurred_ms", BigInteger, nullable=False),
+    Column("recorded_ms", BigInteger, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # canonical bytes, as digested
+    Index("ix_ledger_events_site", "site", "recorded_ms"),
+)
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("test_site", Boolean, nullable=False),
+    Column("event", Text, nullable=False),  # ledger event that declared its present form
+)
+
+enrolment_codes = Table(
+    "enrolment_codes",
+    metadata,
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("site", Text, ForeignKey("sites.id"), nullable=False),
+    Column("uses_left", Integer, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("serials", LargeBinary),  # canonical JSON list, when tied to serials
+    Column("created_ms", BigInteger, nullable=False),
+    Column("principal", Text, nullable=False),
+)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, ForeignKey("sites.id"), nullable=False),
+    Column("ueid", Text, nullable=False),
+    Column("hardware", Text),
+    Column("provider", Text, nullable=False),
+    Column("enrolled_ms", BigInteger, nullable=False),
+    Column("code_hash", LargeBinary, nullable=False),
+    # state, written by the sequencer alone
+    Column("seq", BigInteger, nullable=False, server_default="0"),
+    Column("token", LargeBinary),  # identity of the newest token of the chain
+    Column("received_ms", BigInteger),  # newest arrival of any token
+    Column("fresh_ms", BigInteger),  # newest arrival of a challenged or epoch token
+    Column("inventory", LargeBinary),  # digest that the newest fresh token named
+    Column("counters", LargeBinary),  # canonical JSON of the newest counters
+    Column("bootseed", Text),
+    Column("missing", LargeBinary),  # canonical JSON of [first, last] seq ranges not yet seen
+    Column("silent_since_ms", BigInteger),  # set while the host is silent
+    Index("ix_hosts_site", "site"),
+)
+
+host_keys = Table(
+    "host_keys",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("host", Text, ForeignKey("hosts.id"), nullable=False),
+    Column("jwk", LargeBinary, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("code_hash", LargeBinary, nullable=False),
+    Column("enrolled_ms", BigInteger, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("revoked_ms", BigInteger),
+    Index("ix_host_keys_host", "host"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("pos", Position, primary_key=True, autoincrement=True),
+    Column("id", LargeBinary, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("kid", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("freshness", Text, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # zlib of the bytes received
+    Column("signature", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    UniqueConstraint("id"),
+    Index("ix_tokens_host", "host", "seq"),
+)
+
+spent_nonces = Table(
+    "spent_nonces",
+    metadata,
+    Column("nonce", LargeBinary, primary_key=True),
+    Column("token", LargeBinary, nullable=False),
+    Column("expires_s", BigInteger, nullable=False),
+    Index("ix_spent_nonces_expires", "expires_s"),
+)
+
+records = Table(
+    "records",  # what becomes a log entry and is not a token
+    metadata,
+    Column("pos", Position, primary_key=True, autoincrement=True),
+    Column("type", Text, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("subject", Text, nullable=False),  # id of the event, finding, key or host it is about
+    Column("principal", Text, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Index("ix_records_subject", "subject"),
+)
+
+log_entries = Table(
+    "log_entries",
+    metadata,
+    Column("idx", Position, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("token_pos", BigInteger, unique=True),
+    Column("record_pos", BigInteger, unique=True),
+    Index("ix_log_entries_leaf", "leaf"),
+)
+
+inventories = Table(
+    "inventories",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("body", LargeBinary, nullable=False),  # zlib of the canonical inventory
+    Column("token", LargeBinary, nullable=False),  # first token that carried it
+)
+
+chips = Table(
+    "chips",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("first_host", Text, nullable=False),
+)
+
+chip_aliases = Table(
+    "chip_aliases",
+    metadata,
+    Column("kind", Text, primary_key=True),  # pdi | uuid
+    Column("value", Text, primary_key=True),
+    Column("chip", BigInteger, ForeignKey("chips.id"), nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Index("ix_chip_aliases_chip", "chip"),
+)
+
+inventory_chips = Table(
+    "inventory_chips",  # the chips of an inventory, resolved to ids, with what names the model
+    metadata,
+    Column("inventory", LargeBinary, primary_key=True),
+    Column("index", Integer, primary_key=True),  # position in Inventory.chips; PCI-only after them
+    Column("chip", BigInteger),  # null: present, unidentified
+    Column("state", Text, nullable=False),  # read | lost | unidentified | not-physical
+    Column("uuid", Text),
+    Column("pdi", Text),
+    Column("serial", Text),
+    Column("board_part", Text),
+    Column("name", Text),
+    Column("device", Text),
+    Column("subsystem", Text),
+    Column("bdf", Text),
+    Index("ix_inventory_chips_chip", "chip"),
+)
+
+presence = Table(
+    "presence",  # unbroken runs of fresh sightings of one inventory on one host
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("host", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("inventory", LargeBinary, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger),  # null: the running one, whose end is hosts.fresh_ms
+    Index("ix_presence_site", "site", "since_ms"),
+    Index("ix_presence_host", "host", "since_ms"),
+    Index("ix_presence_inventory", "inventory"),
+)
+
+disputes = Table(
+    "disputes",  # a chip fresh on two hosts: `host` is the claim that does not count
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("chip", BigInteger, ForeignKey("chips.id"), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("kept_host", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger),
+    Index("ix_disputes_chip", "chip"),
+    Index("ix_disputes_host", "host"),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", Text, primary_key=True),  # f-<digest of key>: one finding a fact
+    Column("type", Text, nullable=False),
+    Column("severity", Text, nullable=False),  # low | medium | high | critical
+    Column("state", Text, nullable=False),  # open | resolved
+    Column("site", Text),
+    Column("host", Text),
+    Column("chip", BigInteger),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+    Column("times", Integer, nullable=False),
+    Column("detail", LargeBinary, nullable=False),  # canonical JSON, what was seen
+    Index("ix_findings_site", "site", "state"),
+    Index("ix_findings_host", "host", "state"),
+)
+
+refusals = Table(
+    "refusals",  # reports that were refused after their key was known; bounded by host limits
+    metadata,
+    Column("pos", Position, primary_key=True, autoincrement=True),
+    Column("host", Text),
+    Column("kid", Text, nullable=False),
+    Column("token", LargeBinary, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("due_ms", BigInteger, nullable=False),
+    Index("ix_timers_due", "due_ms"),
+)
+
+downtime = Table(
+    "downtime",  # when the collector itself was not accepting; silence timers leave it out
+    metadata,
+    Column("from_ms", BigInteger, primary_key=True),
+    Column("to_ms", BigInteger, nullable=False),
+)
+
+sequencer = Table(
+    "sequencer",  # one row: who applies accepted tokens, up to where, alive until when
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("holder", Text),
+    Column("fence", BigInteger, nullable=False),
+    Column("lease_until_ms", BigInteger, nullable=False),
+    Column("token_pos", BigInteger, nullable=False),
+    Column("record_pos", BigInteger, nullable=False),
+    Column("refusal_pos", BigInteger, nullable=False),
+    Column("log_size", BigInteger, nullable=False),
+    Column("beat_ms", BigInteger, nullable=False),  # last time this collector service was alive
+)
