@@ -1,0 +1,105 @@
+"""What is left out is said, with the line that would bring it; with CI set nothing is left out."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chipledger_testing.suites import CHECKOUT, Suite, lacking, load
+
+SAMPLE = """
+import pytest
+
+@pytest.mark.cc
+def test_needs_a_compiler() -> None:
+    '''Never runs where no compiler is.'''
+
+def test_needs_nothing() -> None:
+    '''Runs anywhere.'''
+"""
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """Return a folder with the house's conftest and two tests, one of which needs a compiler."""
+    (tmp_path / "conftest.py").symlink_to(CHECKOUT / "tests" / "conftest.py")
+    (tmp_path / "test_sample.py").write_text(SAMPLE, encoding="utf-8")
+    return tmp_path
+
+
+def run(sample: Path, environ: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the sample's tests as the house runs its own."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", f"--config-file={CHECKOUT / 'pyproject.toml'}"),
+            *(f"--rootdir={sample}", "-p", "no:cacheprovider", *options, str(sample)),
+        ],
+        cwd=sample,
+        env={"PYTHONPATH": str(CHECKOUT / "tests" / "support"), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "workers"])
+def test_a_machine_that_lacks_something_passes_and_says_what(
+    sample: Path, options: tuple[str, ...]
+) -> None:
+    """Everything else runs, the run passes, and its end names the suite and the one apt line."""
+    result = run(sample, {"PATH": str(sample)}, *options)
+
+    assert result.returncode == 0, result.stdout
+    assert "1 passed, 1 skipped" in result.stdout.splitlines()[-1]
+    assert "suite left out: cc, a tiny C NVML library" in result.stdout
+    assert "apt-get install gcc libc6-dev\n" in result.stdout
+
+
+def test_with_ci_set_a_missing_tool_is_a_failure(sample: Path) -> None:
+    """The build server leaves nothing out."""
+    result = run(sample, {"PATH": str(sample), "CI": "true"})
+
+    assert result.returncode == 1
+    assert "CI is set, so nothing may be left out" in result.stdout
+
+
+def test_with_ci_set_no_test_may_skip_itself(sample: Path) -> None:
+    """A test that skips for a reason of its own is a failure there, too."""
+    (sample / "test_shy.py").write_text(
+        "import pytest\n\ndef test_shy() -> None:\n    pytest.skip('not today')\n", encoding="utf-8"
+    )
+
+    assert run(sample, {"PATH": os.environ["PATH"], "CI": "true"}, "-k", "shy").returncode == 1
+    assert run(sample, {"PATH": os.environ["PATH"]}, "-k", "shy").returncode == 0
+
+
+def test_a_command_may_have_alternatives() -> None:
+    """One of the programs named by a need is enough."""
+    either = Suite(name="x", what="", commands=("no-such-program|sh",), apt=("x",))
+    neither = Suite(name="x", what="", commands=("no-such-program|nor-this",), apt=("x",))
+
+    assert either.missing() == ()
+    assert neither.missing() == ("no-such-program|nor-this",)
+
+
+def test_the_apt_line_names_each_package_once(tmp_path: Path) -> None:
+    """Packages of all suites that lack something, sorted, without repeats."""
+    gone = (tmp_path / "gone",)
+    suites = [
+        Suite(name="a", what="", files=gone, apt=("z", "a")),
+        Suite(name="b", what="", files=gone, apt=("a",)),
+        Suite(name="c", what="", files=(tmp_path,), apt=("unneeded",)),
+    ]
+
+    assert lacking(suites) == ["a", "z"]
+
+
+def test_shared_folders_are_where_the_variable_says(tmp_path: Path) -> None:
+    """CHIPLEDGER_SHARED moves the folder of captures and tables."""
+    (tmp_path / "captures").mkdir()
+    (tmp_path / "tables").mkdir()
+
+    assert load({"CHIPLEDGER_SHARED": str(tmp_path)})["shared"].missing() == ()
+    assert load({"CHIPLEDGER_SHARED": str(tmp_path / "gone")})["shared"].missing() != ()
