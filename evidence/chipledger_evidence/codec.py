@@ -41,7 +41,7 @@ def decode_strict(data: bytes, kind: type[T], *, max_bytes: int = MAX_TOKEN_BYTE
         decoder = _DECODERS.setdefault(kind, msgspec.json.Decoder(kind, strict=True))
     try:
         value: T = decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EvidenceError(Code.MALFORMED_JSON, str(error)) from error
     if _ENCODER.encode(value) != data:
         raise EvidenceError(
