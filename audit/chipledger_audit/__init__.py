@@ -1,1 +1,1 @@
-"""Chipledger: audit."""
+"""The auditor's tools: check evidence without trusting whoever kept it, and without a network."""
