@@ -1,0 +1,77 @@
+"""The book's events in the database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chipledger_book.events import LedgerRecord, decode_event
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from chipledger_server.adapters import schema
+from chipledger_server.adapters.database import for_writing
+from chipledger_server.adapters.people import put
+from chipledger_server.usecases.book_entry import EventRow, SiteRow
+from chipledger_server.usecases.decisions import Draft
+
+
+class SqlLedgerPage:
+    """A write transaction on the ledger."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def records(self) -> Iterator[LedgerRecord]:
+        """Yield the whole ledger, in the order it was written."""
+        events = schema.ledger_events.c
+        rows = self._connection.execute(
+            select(events.body, events.recorded_ms).order_by(events.pos)
+        )
+        for body, recorded_ms in rows:
+            yield LedgerRecord(event=decode_event(bytes(body)), recorded_at_ms=recorded_ms)
+
+    def append(self, row: EventRow, record: Draft) -> None:
+        """Add an event and its log record."""
+        self._connection.execute(
+            insert(schema.ledger_events).values(
+                id=row.id,
+                type=row.type,
+                site=row.site,
+                party=row.party,
+                occurred_ms=row.occurred_ms,
+                recorded_ms=row.recorded_ms,
+                principal=row.principal,
+                body=row.body,
+            )
+        )
+        put(self._connection, record)
+
+    def put_site(self, row: SiteRow) -> None:
+        """Replace the present form of a site."""
+        values = {
+            "name": row.site.name,
+            "country": row.site.country,
+            "test_site": row.site.test,
+            "event": row.event,
+        }
+        sites = schema.sites
+        changed = self._connection.execute(
+            update(sites).where(sites.c.id == row.site.id).values(**values)
+        )
+        if not changed.rowcount:
+            self._connection.execute(insert(sites).values(id=row.site.id, **values))
+
+
+class SqlLedger:
+    """The ledger as its writers see it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = for_writing(engine)
+
+    @contextmanager
+    def writing(self) -> Iterator[SqlLedgerPage]:
+        """Open a write transaction: durable when it ends well, undone when it does not.
+
+        The write lock is taken before the ledger is read, so that two writers never both find a
+        serial unreceived.
+        """
+        with self._engine.begin() as connection:
+            yield SqlLedgerPage(connection)

@@ -1,0 +1,1 @@
+"""What the collector does, over ports; no web, no SQL."""

@@ -1,0 +1,203 @@
+"""Entering events into the book: admitted as a whole or refused as a whole.
+
+An event, its log record and the current view of its site are written in one transaction, after
+it was held against everything the book already says. Entering the same event again changes
+nothing and says so.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from chipledger_book.admission import admit
+from chipledger_book.errors import Code, refuse
+from chipledger_book.events import (
+    Correction,
+    DeclaredInventory,
+    Event,
+    LedgerRecord,
+    LicenceGranted,
+    Received,
+    Role,
+    SiteDeclared,
+    Statement,
+    Strength,
+    encode_event,
+    event_id,
+)
+from chipledger_book.ledger import Book, Booked, fold
+from chipledger_book.parties import Site
+from chipledger_book.rules import Tables
+from chipledger_book.terms import EventId
+from chipledger_evidence.codec import encode_canonical
+from chipledger_evidence.entry import SALT_BYTES, EntryType
+
+from chipledger_server.usecases.decisions import Draft
+from chipledger_server.usecases.people import Hand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """An event as the ledger keeps it.
+
+    Attributes:
+        id: digest of `body`.
+        type: its tag.
+        site: the site it is about, where it is about one.
+        party: ultimate parent of a declared site, consignee of a licence; of a correction, those
+            of what it corrects.
+        occurred_ms: when it happened.
+        recorded_ms: when it was entered.
+        principal: who entered it.
+        body: its canonical bytes.
+    """
+
+    id: EventId
+    type: str
+    site: str | None
+    party: str | None
+    occurred_ms: int
+    recorded_ms: int
+    principal: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteRow:
+    """The present form of a site, and the event that declared it so."""
+
+    site: Site
+    event: EventId
+
+
+class LedgerPage(Protocol):
+    """An open write transaction on the ledger; nobody else writes while it is open."""
+
+    def records(self) -> Iterator[LedgerRecord]:
+        """Yield the whole ledger."""
+
+    def append(self, row: EventRow, record: Draft) -> None:
+        """Add an event and its log record."""
+
+    def put_site(self, row: SiteRow) -> None:
+        """Replace the present form of a site."""
+
+
+class Ledger(Protocol):
+    """Where the book is kept."""
+
+    def writing(self) -> AbstractContextManager[LedgerPage]:
+        """Open a write transaction: durable when it ends well, undone when it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """What became of an event: its id, and whether the book held it already."""
+
+    id: EventId
+    event: Event
+    known_before: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker:
+    """As whom the one who enters an event speaks. Entered by an account, so never signed."""
+
+    role: Role = Role.COLLECTOR
+    party: str | None = None
+
+
+def enter(
+    event: Event, ledger: Ledger, tables: Tables, hand: Hand, *, speaker: Speaker | None = None
+) -> Entered:
+    """Enter an event into the book.
+
+    Raises:
+        BookError: everything that is wrong with it; nothing is written then.
+    """
+    key = event_id(event)
+    with ledger.writing() as page:
+        book = fold(page.records())
+        if book.event(key) is not None:
+            return Entered(id=key, event=event, known_before=True)
+        admit(event, book, tables, now_ms=hand.now_ms)
+        record = LedgerRecord(
+            event=event,
+            recorded_at_ms=hand.now_ms,
+            statements=(_statement(speaker or Speaker(), hand),),
+        )
+        page.append(_row(event, key, book, hand), _draft(record, key, hand))
+        book.add(record)
+        changed = _declared_site(event, book)
+        if changed is not None:
+            page.put_site(changed)
+    return Entered(id=key, event=event, known_before=False)
+
+
+def _statement(speaker: Speaker, hand: Hand) -> Statement:
+    return Statement(
+        role=speaker.role,
+        strength=Strength.SESSION,
+        principal=hand.principal,
+        stated_at_ms=hand.now_ms,
+        party=speaker.party,
+    )
+
+
+def _draft(record: LedgerRecord, key: EventId, hand: Hand) -> Draft:
+    kinds = {LicenceGranted: EntryType.LICENCE, Correction: EntryType.CORRECTION}
+    return Draft(
+        kind=kinds.get(type(record.event), EntryType.EVENT),
+        subject=key,
+        principal=hand.principal,
+        record=encode_canonical(record),
+        time_ms=hand.now_ms,
+        salt=hand.entropy(SALT_BYTES),
+    )
+
+
+def _row(event: Event, key: EventId, book: Book, hand: Hand) -> EventRow:
+    subject = event
+    if isinstance(event, Correction):
+        corrected = book.event(EventId(event.corrects))
+        if corrected is None:  # admission saw it a moment ago, in this very transaction
+            raise refuse(Code.UNKNOWN_EVENT, event.corrects, hint="give the id of an event")
+        subject = corrected
+    site, party = _about(subject)
+    return EventRow(
+        id=key,
+        type=str(type(event).__struct_config__.tag),
+        site=site,
+        party=party,
+        occurred_ms=event.occurred_at_ms,
+        recorded_ms=hand.now_ms,
+        principal=hand.principal,
+        body=encode_event(event),
+    )
+
+
+def _about(event: Event) -> tuple[str | None, str | None]:
+    """Return the site and the party an event is found by."""
+    if isinstance(event, SiteDeclared):
+        return event.site.id, event.site.ultimate_parent.id
+    if isinstance(event, LicenceGranted):
+        return None, event.licence.consignee
+    if isinstance(event, Received | DeclaredInventory):
+        return event.site, None
+    return None, None
+
+
+def _declared_site(event: Event, book: Book) -> SiteRow | None:
+    """Return the present form of the site whose declarations the event changed, if any."""
+    declared = event
+    if isinstance(event, Correction):
+        corrected = book.event(EventId(event.corrects))
+        declared = event if corrected is None else corrected
+    if not isinstance(declared, SiteDeclared):
+        return None
+    standing: tuple[Booked[SiteDeclared], ...] = book.declarations(declared.site.id)
+    if not standing:  # the row stays: hosts and codes hang on it
+        return None
+    newest = standing[-1]
+    return SiteRow(site=newest.event.site, event=newest.id)

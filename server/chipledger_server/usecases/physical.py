@@ -1,0 +1,206 @@
+"""Which chips are at a site at a time, decided from sightings. Pure.
+
+A host's newest run of fresh sightings says what it holds. It holds it *silently* once it has
+not answered for longer than the silence limit, the collector's own downtime left out. A chip
+seen later on another host has moved and is no longer here; a chip claimed on two hosts at once
+is disputed where the claim does not count.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chipledger_book.catalogue import ObservedModel
+from chipledger_book.physical import ChipState, SeenChip
+from chipledger_book.terms import Grade
+
+
+class Reading(StrEnum):
+    """What the newest inventory of a host says of one of its devices."""
+
+    READ = "read"
+    LOST = "lost"  # listed, but its handle failed
+    UNCONFIRMED = "unconfirmed"  # the views of NVML, PCI and kernel module differ
+    UNIDENTIFIED = "unidentified"  # on the PCI bus only: present, unidentified
+    NOT_PHYSICAL = "not-physical"  # a vGPU: no chip of its own
+
+
+class Standing(StrEnum):
+    """What a claim comes to."""
+
+    PRESENT = "present"
+    SILENT = "silent"
+    DISPUTED = "disputed"
+    MOVED = "moved"  # seen later elsewhere
+    UNCOUNTED = "uncounted"  # unconfirmed, unidentified, not physical, or lost and unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One device in the newest inventory of one host, and when that host last answered.
+
+    Attributes:
+        chip: the collector's id, None where the device is not identified.
+        site: site of the host.
+        host: the host.
+        place: position in the inventory; devices seen on PCI alone come after the chips.
+        reading: what the inventory says of it.
+        since_ms: start of the unbroken run of fresh sightings.
+        until_ms: newest fresh sighting up to the time asked for.
+    """
+
+    chip: int | None
+    site: str
+    host: str
+    place: int
+    reading: Reading
+    since_ms: int
+    until_ms: int
+    uuid: str | None = None
+    pdi: str | None = None
+    serial: str | None = None
+    board_part: str | None = None
+    name: str | None = None
+    device: str | None = None
+    subsystem: str | None = None
+    bdf: str | None = None
+
+    @property
+    def model(self) -> ObservedModel:
+        """What was observed of the device's model."""
+        return ObservedModel(
+            device=self.device,
+            subsystem=self.subsystem,
+            board_part=self.board_part,
+            name=self.name,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """Another host that was seen with a chip, and until when."""
+
+    chip: int
+    host: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A claim and what it comes to."""
+
+    claim: Claim
+    standing: Standing
+
+    @property
+    def grade(self) -> Grade:
+        """G1 where the driver's word counts, G0 where it is no more than a declaration."""
+        return Grade.G0 if self.standing is Standing.UNCOUNTED else Grade.G1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a host may not answer before it is silent.
+
+    Attributes:
+        limit_ms: the silence limit of the policy.
+        downtime: when the collector itself was not accepting, as (from, to), in milliseconds.
+    """
+
+    limit_ms: int
+    downtime: Sequence[tuple[int, int]] = ()
+
+    def silent(self, last_ms: int, at_ms: int) -> bool:
+        """Tell whether a host last heard at one time is silent at another."""
+        overlap = sum(max(0, min(end, at_ms) - max(start, last_ms)) for start, end in self.downtime)
+        return at_ms - last_ms - overlap > self.limit_ms
+
+
+def silence_limit_ms(*, interval_s: int, intervals: int, least_s: int) -> int:
+    """Return the silence limit: so many missed intervals, and at least so long."""
+    return max(interval_s * intervals, least_s) * 1000
+
+
+def settle(
+    claims: Iterable[Claim],
+    rivals: Iterable[Rival],
+    disputed: frozenset[tuple[int, str]],
+    *,
+    patience: Patience,
+    at_ms: int,
+) -> tuple[Settled, ...]:
+    """Return what each claim comes to at a time.
+
+    Args:
+        claims: the newest inventories of the site's hosts, device by device.
+        rivals: other sightings of the same chips, anywhere.
+        disputed: chip and host of every claim that does not count.
+        patience: when a host is silent.
+        at_ms: the time.
+    """
+    held = tuple(claims)
+    elsewhere: Mapping[int, list[Rival]] = _by_chip(rivals, held)
+    return tuple(
+        Settled(claim=claim, standing=_standing(claim, elsewhere, disputed, patience, at_ms))
+        for claim in held
+    )
+
+
+def seen_chips(settled: Iterable[Settled]) -> tuple[SeenChip, ...]:
+    """Return what the balance counts: present, silent and disputed chips."""
+    states = {
+        Standing.PRESENT: ChipState.PRESENT,
+        Standing.SILENT: ChipState.SILENT,
+        Standing.DISPUTED: ChipState.DISPUTED,
+    }
+    return tuple(
+        SeenChip(
+            chip_id=str(one.claim.chip),
+            site=one.claim.site,
+            host=one.claim.host,
+            grade=one.grade,
+            state=states[one.standing],
+            model=one.claim.model,
+            pdi=one.claim.pdi,
+            uuid=one.claim.uuid,
+            board=one.claim.serial,
+        )
+        for one in settled
+        if one.standing in states
+    )
+
+
+def _by_chip(rivals: Iterable[Rival], held: Sequence[Claim]) -> Mapping[int, list[Rival]]:
+    """Return all sightings by chip, those of the site itself among them."""
+    found: dict[int, list[Rival]] = defaultdict(list)
+    for rival in rivals:
+        found[rival.chip].append(rival)
+    for claim in held:
+        if claim.chip is not None:
+            rival = Rival(chip=claim.chip, host=claim.host, until_ms=claim.until_ms)
+            found[claim.chip].append(rival)
+    return found
+
+
+def _standing(
+    claim: Claim,
+    elsewhere: Mapping[int, list[Rival]],
+    disputed: frozenset[tuple[int, str]],
+    patience: Patience,
+    at_ms: int,
+) -> Standing:
+    countable = claim.reading in (Reading.READ, Reading.LOST)
+    if claim.chip is None or not countable:
+        return Standing.UNCOUNTED
+    if (claim.chip, claim.host) in disputed:
+        return Standing.DISPUTED
+    if any(
+        (rival.until_ms, rival.host) > (claim.until_ms, claim.host)
+        for rival in elsewhere.get(claim.chip, ())
+        if rival.host != claim.host and (claim.chip, rival.host) not in disputed
+    ):
+        return Standing.MOVED
+    if claim.reading is Reading.LOST or patience.silent(claim.until_ms, at_ms):
+        return Standing.SILENT
+    return Standing.PRESENT
