@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,11 @@ import pytest
 from chipledger_testing.suites import CHECKOUT
 
 MOST_LINES = 500
+MOST_LINES_OF_A_FUNCTION = 40
+MOST_POSITIONAL = 4
+MADE_HERE = frozenset(
+    {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".hypothesis", ".pytest_cache"}
+)
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "manager", "misc"})
 REGISTRIES = re.compile(
     r"pypi\.org|pythonhosted\.org|npmjs\.org|deb\.debian\.org|archive\.ubuntu\.com|proxy\.golang\.org"
@@ -21,8 +27,12 @@ THIS_FILE = "tests/project/test_house_rules.py"  # it names what it bans
 
 def tracked() -> list[Path]:
     """Return the files that are, or are about to be, under version control."""
+    if shutil.which("git") is None or not (CHECKOUT / ".git").exists():
+        hidden = (path for path in CHECKOUT.rglob("*") if MADE_HERE.isdisjoint(path.parts))
+        return sorted(path for path in hidden if path.is_file())
+    trusted = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        [*trusted, "--cached", "--others", "--exclude-standard"],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -69,6 +79,49 @@ def mocks(source: str) -> bool:
             case _:
                 pass
     return False
+
+
+def functions(source: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield every function of a module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many parameters a caller may give by position, the receiver left out."""
+    names = [arg.arg for arg in (*function.args.posonlyargs, *function.args.args)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the length of a function, its signature and docstring included."""
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def test_no_function_is_longer_than_40_lines() -> None:
+    """One level of abstraction fits on a screen. Database revisions are lists, not functions."""
+    long = {
+        f"{in_words(path)}:{function.name}": lines_of(function)
+        for path in PYTHON
+        if "/migrations/versions/" not in in_words(path)
+        for function in functions(path.read_text(encoding="utf-8"))
+        if lines_of(function) > MOST_LINES_OF_A_FUNCTION
+    }
+
+    assert long == {}
+
+
+def test_no_function_takes_more_than_four_by_position() -> None:
+    """Beyond four, a call names what it gives. A test may ask for as many fixtures as it needs."""
+    greedy = [
+        f"{in_words(path)}:{function.name}"
+        for path in PYTHON
+        for function in functions(path.read_text(encoding="utf-8"))
+        if positional(function) > MOST_POSITIONAL and not function.name.startswith("test_")
+    ]
+
+    assert greedy == []
 
 
 def test_no_module_is_longer_than_500_lines() -> None:

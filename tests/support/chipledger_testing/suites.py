@@ -53,7 +53,7 @@ def lacking(suites: Iterable[Suite]) -> list[str]:
     return sorted({package for suite in suites if suite.missing() for package in suite.apt})
 
 
-def _suite(  # noqa: PLR0913 - one argument a key of the list, so that a typing error there is loud
+def _suite(
     name: str,
     environ: Mapping[str, str],
     *,
