@@ -1,0 +1,103 @@
+"""The one error type of this package, and its stable codes.
+
+A code is never reused and never changes its meaning. An input is refused as a whole and with
+everything that is wrong with it, so that a long import needs one round of repairs, not many.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Stable codes of what can be wrong with what somebody enters into the book."""
+
+    # the text
+    EVENT_TOO_LARGE = "event-too-large"
+    MALFORMED_EVENT = "malformed-event"
+    NOT_CANONICAL_EVENT = "not-canonical-event"
+    # quantities and lines
+    QUANTITY_NOT_POSITIVE = "quantity-not-positive"
+    QUANTITY_NOT_INTEGER = "quantity-not-integer"
+    UNKNOWN_QUANTITY_UNIT = "unknown-quantity-unit"
+    UNKNOWN_SKU = "unknown-sku"
+    UNKNOWN_UNIT_MODEL = "unknown-unit-model"
+    UNNAMED_CHIP = "unnamed-chip"
+    DUPLICATE_SERIAL = "duplicate-serial"
+    SERIAL_ALREADY_RECEIVED = "serial-already-received"
+    # licences
+    LICENCE_ENDS_BEFORE_START = "licence-ends-before-start"
+    LICENCE_OVERLAPS = "licence-overlaps"
+    LICENCE_LINES_WRONG = "licence-lines-wrong"
+    UNKNOWN_LICENCE = "unknown-licence"
+    # parties, sites, references
+    UNKNOWN_SITE = "unknown-site"
+    UNKNOWN_COUNTRY = "unknown-country"
+    SITE_CONFLICT = "site-conflict"
+    EVENT_IN_FUTURE = "event-in-future"
+    UNKNOWN_EVENT = "unknown-event"
+    ALREADY_CORRECTED = "already-corrected"
+    CORRECTION_OF_CORRECTION = "correction-of-correction"
+    # tables of rules
+    MALFORMED_TABLE = "malformed-table"
+    TABLE_DATES_OVERLAP = "table-dates-overlap"
+    TABLE_ENTRY_REPEATED = "table-entry-repeated"
+    UNKNOWN_COUNTRY_LIST = "unknown-country-list"
+    # documents
+    DOCUMENT_TOO_LARGE = "document-too-large"
+    MALFORMED_DOCUMENT = "malformed-document"
+    DOCUMENT_DECLARES_ENTITIES = "document-declares-entities"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong with one object.
+
+    Attributes:
+        code: stable code.
+        where: path into the input, ``lines[0].serials[3]``, or empty for the whole.
+        detail: what was wrong with which object.
+        hint: what to do about it.
+    """
+
+    code: Code
+    where: str
+    detail: str
+    hint: str
+
+    def line(self) -> str:
+        """Return the problem as one line of text."""
+        at = f" at {self.where}" if self.where else ""
+        return f"{self.code}{at}: {self.detail} ({self.hint})"
+
+
+class BookError(Exception):
+    """An input was refused as a whole; nothing of it was booked.
+
+    Attributes:
+        problems: everything that is wrong, at least one, in the order of the input.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(problem.line() for problem in self.problems))
+
+    @property
+    def code(self) -> Code:
+        """Code of the first problem."""
+        return self.problems[0].code
+
+    @property
+    def detail(self) -> str:
+        """Detail of the first problem."""
+        return self.problems[0].detail
+
+    @property
+    def hint(self) -> str:
+        """Hint of the first problem."""
+        return self.problems[0].hint
+
+
+def refuse(code: Code, detail: str, *, where: str = "", hint: str) -> BookError:
+    """Return the error for a single problem, to be raised."""
+    return BookError([Problem(code=code, where=where, detail=detail, hint=hint)])

@@ -1,0 +1,172 @@
+"""Which seen chip is which booked one: by identity first, by count where there is none.
+
+Two sides compare by the strongest kind of name that both have (PDI, then UUID, then board,
+tray, server and rack serial). Equal means the same thing; different means another thing, and
+then neither fills the other's place: a chip received by its PDI is not replaced by a chip with
+a different one. Where the two sides share no kind of name they are matched by count, as many
+as can be.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from chipledger_book.physical import ChipState, SeenChip
+
+KINDS: Final = ("pdi", "uuid", "board", "tray", "server", "rack")
+"""Kinds of names, strongest first."""
+
+Kinds = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One booked thing that holds chips of one model.
+
+    Attributes:
+        key: event, line and place as one sortable text.
+        event: id of the receipt.
+        line: index of its line.
+        place: index within the line.
+        sku: model of its chips.
+        chips: how many it holds.
+        names: kind of name → name; empty for a line by count.
+        occurred_at_ms: when it was received.
+        charged_to: issuer and number of the licence it was shipped under.
+    """
+
+    key: str
+    event: str
+    line: int
+    place: int
+    sku: str
+    chips: int
+    names: Mapping[str, str]
+    occurred_at_ms: int
+    charged_to: tuple[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Matching:
+    """What was matched for one model at one site.
+
+    Attributes:
+        by_identity: chip id → item key.
+        by_count: chip id → item key.
+        left: item key → chips of it that nothing fills.
+        off_book: chips that fill no item.
+    """
+
+    by_identity: dict[str, str] = field(default_factory=dict)
+    by_count: dict[str, str] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+    off_book: tuple[SeenChip, ...] = ()
+
+
+def match(items: Iterable[Item], seen: Iterable[SeenChip]) -> Matching:
+    """Match the booked items and seen chips of one model at one site.
+
+    The numbers do not depend on the order of either side. Present chips fill the book before
+    silent ones, and silent before disputed.
+    """
+    order = {state: place for place, state in enumerate(ChipState)}
+    chips = sorted(seen, key=lambda chip: (order[chip.state], chip.chip_id))
+    booked = sorted(items, key=lambda item: item.key)
+    result = Matching(left={item.key: item.chips for item in booked})
+    rest = _by_identity(booked, chips, result)
+    result.off_book = tuple(_by_count(booked, rest, result))
+    return result
+
+
+def _by_identity(
+    items: Sequence[Item], chips: Sequence[SeenChip], result: Matching
+) -> list[SeenChip]:
+    """Match by the strongest common kind of name; return the chips that fill nothing."""
+    by_name: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for item in items:
+        for kind, name in item.names.items():
+            by_name[kind, name].append(item)
+    rest = list(chips)
+    for depth, kind in enumerate(KINDS):
+        still: list[SeenChip] = []
+        for chip in rest:
+            name = getattr(chip, kind)
+            candidates = by_name.get((kind, name), ()) if name is not None else ()
+            stronger = [other for other in KINDS[:depth] if getattr(chip, other) is not None]
+            for item in candidates:
+                if result.left[item.key] and not any(other in item.names for other in stronger):
+                    result.left[item.key] -= 1
+                    result.by_identity[chip.chip_id] = item.key
+                    break
+            else:
+                still.append(chip)
+        rest = still
+    return rest
+
+
+def _by_count(items: Sequence[Item], chips: Sequence[SeenChip], result: Matching) -> list[SeenChip]:
+    """Fill what is left with chips it cannot be compared with; return the chips over."""
+    places: dict[Kinds, deque[str]] = defaultdict(deque)
+    for item in items:
+        places[frozenset(item.names)].extend([item.key] * result.left[item.key])
+    groups: dict[tuple[ChipState, Kinds], list[SeenChip]] = defaultdict(list)
+    for chip in chips:
+        kinds = frozenset(kind for kind in KINDS if getattr(chip, kind) is not None)
+        groups[chip.state, kinds].append(chip)
+    flow = _Flow({kinds: len(keys) for kinds, keys in places.items() if keys})
+    order = {state: place for place, state in enumerate(ChipState)}
+    for state, kinds in sorted(groups, key=lambda group: (order[group[0]], sorted(group[1]))):
+        flow.fill((state, kinds), len(groups[state, kinds]))
+    over: list[SeenChip] = []
+    for group, members in groups.items():
+        waiting = iter(members)
+        for kinds in sorted(flow.capacity, key=sorted):
+            for _ in range(flow.sent.get((group, kinds), 0)):
+                chip = next(waiting)
+                key = places[kinds].popleft()
+                result.left[key] -= 1
+                result.by_count[chip.chip_id] = key
+        over.extend(waiting)
+    return over
+
+
+class _Flow:
+    """Largest assignment of groups of chips to groups of places, by augmenting paths.
+
+    Groups filled earlier are never reduced by later ones, only moved to other places.
+    """
+
+    def __init__(self, capacity: Mapping[Kinds, int]) -> None:
+        self.capacity = dict(capacity)
+        self.free = dict(capacity)
+        self.sent: dict[tuple[tuple[ChipState, Kinds], Kinds], int] = defaultdict(int)
+
+    def fill(self, group: tuple[ChipState, Kinds], wanted: int) -> None:
+        """Place as many of `wanted` chips of a group as can be."""
+        while wanted:
+            placed = self._place(group, wanted, frozenset())
+            if not placed:
+                return
+            wanted -= placed
+
+    def _place(self, group: tuple[ChipState, Kinds], wanted: int, visited: frozenset[Kinds]) -> int:
+        """Place up to `wanted`, moving others out of the way; return how many."""
+        options = [kinds for kinds in sorted(self.capacity, key=sorted) if not kinds & group[1]]
+        for kinds in options:
+            if self.free[kinds]:
+                placed = min(wanted, self.free[kinds])
+                self.free[kinds] -= placed
+                self.sent[group, kinds] += placed
+                return placed
+        for kinds in options:
+            if kinds in visited:
+                continue
+            for other in [who for (who, where), n in self.sent.items() if where == kinds and n]:
+                movable = min(wanted, self.sent[other, kinds])
+                moved = 0 if other == group else self._place(other, movable, visited | {kinds})
+                if moved:
+                    self.sent[other, kinds] -= moved
+                    self.sent[group, kinds] += moved
+                    return moved
+        return 0

@@ -1,0 +1,290 @@
+"""What a reconciliation answers: one struct that is API, export and signed report at once.
+
+Unlike the ledger's structs, a report writes every member, zeros and nulls too: a column that
+is not there yet reads 0, it is not missing.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from chipledger_book.catalogue import Disagreement, ObservedModel
+from chipledger_book.licences import LicenceType, QuantityUnit
+from chipledger_book.physical import ChipState
+from chipledger_book.tables import TableVersion
+from chipledger_book.terms import Grade
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every struct of a report."""
+
+
+class Physical(StrEnum):
+    """Verdict of book against attested."""
+
+    AGREES = "agrees"
+    UNRESOLVED = "unresolved"  # nothing missing or over, but chips are silent or disputed
+    UNACCOUNTED = "unaccounted"
+    OVERAGE = "overage"
+    BOTH = "both"  # some unaccounted for and some over; they never offset each other
+
+
+class Authorisation(StrEnum):
+    """Verdict of what is held against what was allowed."""
+
+    WITHIN = "within"
+    UNKNOWN_MODEL = "unknown-model"  # nothing over, but chips whose TPP is not known
+    NOT_AUTHORISED = "not-authorised"  # no licence or exception covers some model at all
+    EXCEEDED = "exceeded"
+    NOT_REQUIRED = "not-required"
+
+
+class GradeStack(View, frozen=True, kw_only=True):
+    """Present chips by grade. G1 is self-reported: the driver's word, nothing stronger."""
+
+    G1: int
+    G2: int
+    G3: int
+    G4: int
+
+    @property
+    def total(self) -> int:
+        """All present chips."""
+        return self.G1 + self.G2 + self.G3 + self.G4
+
+
+def stack(grades: list[Grade]) -> GradeStack:
+    """Return the stack of present chips of these grades."""
+    counts = {grade: grades.count(grade) for grade in (Grade.G1, Grade.G2, Grade.G3, Grade.G4)}
+    return GradeStack(**{grade.value: count for grade, count in counts.items()})
+
+
+class BalanceRow(View, frozen=True, kw_only=True):
+    """The balance of one model at one site, in pieces unless the name says TPP.
+
+    book = opening + received + transfer_in + rma_in - shipped - transfer_out - rma_out - disposed
+    book = matched_by_identity + matched_by_count + stored + explained + silent + disputed
+           + unaccounted
+    present.total = matched_by_identity + matched_by_count + overage
+
+    Attributes:
+        sku: the model.
+        controlled: asserted to be under any control; only such rows make the site's verdict.
+        tpp_each: TPP of one chip.
+        licensed_pieces: what licence lines for this model allow, or null without such a line.
+        licensed_tpp: the same for lines in TPP or equivalents.
+        present: fresh chips by grade, on the book or not.
+        declared: chips that only a document declares (G0); fills no hole.
+        stored: under seal.
+        explained: booked chips whose absence an auditor accepted.
+        silent: booked chips that were seen and no longer answer.
+        disputed: booked chips whose claim here is contested.
+        unaccounted: booked chips that nothing above fills.
+        overage: present chips that are not on the book.
+        silent_off_book: silent chips that are not on the book.
+        disputed_off_book: disputed chips that are not on the book; counted nowhere.
+        verdict: physical verdict of the row.
+    """
+
+    sku: str
+    controlled: bool
+    tpp_each: int
+    licensed_pieces: int | None
+    licensed_tpp: int | None
+    opening: int
+    received: int
+    transfer_in: int
+    rma_in: int
+    shipped: int
+    transfer_out: int
+    rma_out: int
+    disposed: int
+    book: int
+    present: GradeStack
+    declared: int
+    stored: int
+    explained: int
+    silent: int
+    disputed: int
+    unaccounted: int
+    overage: int
+    silent_off_book: int
+    disputed_off_book: int
+    matched_by_identity: int
+    matched_by_count: int
+    book_tpp: int
+    present_tpp: int
+    unaccounted_tpp: int
+    overage_tpp: int
+    verdict: Physical
+
+    @property
+    def seen(self) -> int:
+        """Chips that were seen here and are not known to be elsewhere."""
+        return self.present.total + self.silent + self.silent_off_book + self.stored
+
+
+class UnknownModel(View, frozen=True, kw_only=True):
+    """Chips of a model that the catalogue does not know: a finding, never zero TPP."""
+
+    observed: ObservedModel
+    reason: str
+    candidates: tuple[str, ...]
+    present: GradeStack
+    silent: int
+    disputed: int
+    declared: int
+    chips: tuple[str, ...]
+
+
+class Hole(View, frozen=True, kw_only=True):
+    """Booked chips that nothing fills: event, line and place of the receipt."""
+
+    sku: str
+    event: str
+    line: int
+    place: int
+    chips: int
+    names: dict[str, str]
+
+
+class OffBook(View, frozen=True, kw_only=True):
+    """A seen chip that fills no booked one."""
+
+    sku: str
+    chip: str
+    host: str
+    state: ChipState
+
+
+class ModelDoubt(View, frozen=True, kw_only=True):
+    """A chip whose weaker observations name another model than the one it counts as."""
+
+    chip: str
+    sku: str
+    disagreements: tuple[Disagreement, ...]
+
+
+class LineUse(View, frozen=True, kw_only=True):
+    """How far one licence line is used.
+
+    Attributes:
+        limit: what it allows, in `counted_in`; of an ended licence, what was drawn from it.
+        counted_in: pieces or TPP (equivalents are counted in TPP).
+        used: drawn from it by all sites it covers.
+        left: limit - used.
+        limit_tpp: the limit in TPP, or null for pieces of any model.
+        used_tpp: the use in TPP.
+    """
+
+    sku: str | None
+    unit: QuantityUnit
+    amount: int
+    reference: str | None
+    limit: int
+    counted_in: Literal["pieces", "tpp"]
+    used: int
+    left: int
+    limit_tpp: int | None
+    used_tpp: int
+
+
+class LicenceUse(View, frozen=True, kw_only=True):
+    """How far one licence that covers the site is used.
+
+    Attributes:
+        valid: valid on the day of `as_of`; a licence that ended still covers what arrived in time.
+        lines: its quantities; without lines the claimed exception is not limited here.
+    """
+
+    issuer: str
+    number: str
+    type: LicenceType
+    valid_from: date
+    valid_to: date
+    valid: bool
+    lines: tuple[LineUse, ...]
+
+
+class CeilingUse(View, frozen=True, kw_only=True):
+    """How far a ceiling of the rule set is used. `left` below zero is the excess."""
+
+    ceiling: str
+    subject: str
+    window: str
+    sites: tuple[str, ...]
+    limit_tpp: int
+    used_tpp: int
+    left_tpp: int
+
+
+class Uncovered(View, frozen=True, kw_only=True):
+    """Chips at the site that no licence line has room for."""
+
+    sku: str
+    pieces: int
+    tpp: int
+    why: Literal["exceeded", "not-authorised"]
+
+
+class TppSummary(View, frozen=True, kw_only=True):
+    """The site's controlled chips in TPP.
+
+    Attributes:
+        book: on paper.
+        present: fresh chips.
+        counted: the larger of book and seen, model by model.
+        authorised: limits of all licence lines and ceilings that cover the site, or null where
+            one of them has no limit in TPP.
+        used: drawn from those by everybody they cover, and what this site holds uncovered.
+        left: authorised - used; below zero is the excess.
+    """
+
+    book: int
+    present: int
+    counted: int
+    authorised: int | None
+    used: int
+    left: int | None
+
+
+class SiteReport(View, frozen=True, kw_only=True):
+    """The balance and both verdicts of one site at one time.
+
+    Attributes:
+        v: version of this format.
+        tier: tier under the rule set, or null without one that holds the day.
+        period_start_ms: start of the period that `opening` opens, or null.
+        as_of_ms: what was true at.
+        known_at_ms: what was known at, or null for everything recorded.
+        tables: versions of every table used.
+        physical: book against attested; never merged with the next.
+        authorisation: held against allowed.
+    """
+
+    site: str
+    name: str
+    country: str
+    test: bool
+    operator: str
+    consignee: str
+    ultimate_parent: str
+    tier: str | None
+    as_of_ms: int
+    period_start_ms: int | None
+    known_at_ms: int | None
+    tables: tuple[TableVersion, ...]
+    physical: Physical
+    authorisation: Authorisation
+    rows: tuple[BalanceRow, ...]
+    unknown_models: tuple[UnknownModel, ...]
+    tpp: TppSummary
+    licences: tuple[LicenceUse, ...]
+    ceilings: tuple[CeilingUse, ...]
+    uncovered: tuple[Uncovered, ...]
+    holes: tuple[Hole, ...]
+    off_book: tuple[OffBook, ...]
+    model_doubts: tuple[ModelDoubt, ...]
+    v: Literal[1] = 1

@@ -1,0 +1,86 @@
+"""Words of the book: names, bounded values and small enumerations used by every module."""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Annotated, Final, NewType
+
+import msgspec
+
+MAX_INTEGER: Final = 2**53 - 1
+"""Largest integer of the format: what every JSON reader holds exactly."""
+
+EventId = NewType("EventId", str)
+
+Text = Annotated[str, msgspec.Meta(max_length=512)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Serial = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,63}$")]
+"""A printed serial, kept as text: leading zeros count."""
+SkuName = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Za-z0-9.-]{0,63}$")]
+PartyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2, upper case."""
+Millis = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+"""Unix time in milliseconds, UTC."""
+Sha256Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+"""SHA-256 in lower-case hex, as sha256sum prints it."""
+PciId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
+"""Device id then vendor id, e.g. ``233010de``; the spelling of the inventory statement."""
+Pdi = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+Uuid = Annotated[
+    str, msgspec.Meta(pattern="^GPU-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+
+
+class Record(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
+    """Base of every struct that is written down: strict, immutable, absent members absent."""
+
+
+class Grade(StrEnum):
+    """How a chip is known, weakest first. Nothing under G2 is more than somebody's word."""
+
+    G0 = "G0"  # declared: a document or a person says so
+    G1 = "G1"  # self-reported: the driver says so and cross-checks pass
+    G2 = "G2"  # answered a compute challenge
+    G3 = "G3"  # signed by the chip itself over our nonce
+    G4 = "G4"  # G3, and the measured location is consistent
+
+
+GRADE_WORDS: Final = {
+    Grade.G0: "declared",
+    Grade.G1: "self-reported",
+    Grade.G2: "challenged",
+    Grade.G3: "chip-signed",
+    Grade.G4: "chip-signed and located",
+}
+"""The honest word for each grade, for screens and tables."""
+
+
+class Force(StrEnum):
+    """Legal status of a row or table."""
+
+    IN_FORCE = "in-force"
+    NOT_ENFORCED = "codified-not-enforced"
+    PROPOSED = "proposed"
+
+
+class Document(Record, frozen=True, kw_only=True):
+    """A paper that stands behind an entry, by the digest of its bytes."""
+
+    sha256: Sha256Hex
+    title: Text = ""
+
+
+def day_of(at_ms: int) -> date:
+    """Return the UTC calendar day of a Unix time in milliseconds."""
+    return datetime.fromtimestamp(at_ms // 1000, tz=UTC).date()
+
+
+def year_start_ms(year: int) -> int:
+    """Return the Unix milliseconds at which a calendar year begins in UTC."""
+    return int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000
