@@ -2,7 +2,7 @@
 
 Three kinds of rows, and what a loss of each would cost:
 
-- *record of years*: `tokens`, `records`, `log_entries`, `inventories`, `ledger_events`,
+- *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
   `host_keys`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
   `disputes`, `timers`. Recomputed from the record by replaying the sequencer's function.
@@ -101,6 +101,7 @@ hosts = Table(
     "hosts",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("num", BigInteger, nullable=False, unique=True),  # short name inside this database
     Column("site", Text, ForeignKey("sites.id"), nullable=False),
     Column("ueid", Text, nullable=False),
     Column("hardware", Text),
@@ -112,9 +113,8 @@ hosts = Table(
     Column("token", LargeBinary),  # identity of the newest token of the chain
     Column("received_ms", BigInteger),  # newest arrival of any token
     Column("fresh_ms", BigInteger),  # newest arrival of a challenged or epoch token
+    Column("fresh_seq", BigInteger, nullable=False, server_default="0"),  # its place in the chain
     Column("inventory", LargeBinary),  # digest that the newest fresh token named
-    Column("counters", LargeBinary),  # canonical JSON of the newest counters
-    Column("bootseed", Text),
     Column("missing", LargeBinary),  # canonical JSON of [first, last] seq ranges not yet seen
     Column("silent_since_ms", BigInteger),  # set while the host is silent
     Index("ix_hosts_site", "site"),
@@ -124,6 +124,7 @@ host_keys = Table(
     "host_keys",
     metadata,
     Column("kid", Text, primary_key=True),
+    Column("num", BigInteger, nullable=False, unique=True),  # short name inside this database
     Column("host", Text, ForeignKey("hosts.id"), nullable=False),
     Column("jwk", LargeBinary, nullable=False),
     Column("tier", Text, nullable=False),
@@ -137,20 +138,30 @@ host_keys = Table(
 tokens = Table(
     "tokens",
     metadata,
-    Column("pos", Position, primary_key=True, autoincrement=True),
-    Column("id", LargeBinary, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("kid", Text, nullable=False),
+    # Given out by the one writer, without holes: a range of positions is a range of tokens.
+    Column("pos", Position, primary_key=True, autoincrement=False),
+    Column("host", BigInteger, nullable=False),  # hosts.num
     Column("seq", BigInteger, nullable=False),
+    Column("id", LargeBinary, nullable=False),  # SHA-256 of the signing input
+    Column("key", BigInteger, nullable=False),  # host_keys.num; gives the header's exact bytes
     Column("received_ms", BigInteger, nullable=False),
     Column("freshness", Text, nullable=False),
-    Column("header", LargeBinary, nullable=False),
-    Column("payload", LargeBinary, nullable=False),  # zlib of the bytes received
+    Column("form", Integer, nullable=False),  # how `payload` is packed: adapters/packing.py
+    Column("base", BigInteger),  # pos of the token whose payload this one is packed against
+    Column("payload", LargeBinary, nullable=False),  # the exact bytes received, packed
     Column("signature", LargeBinary, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
-    UniqueConstraint("id"),
-    Index("ix_tokens_host", "host", "seq"),
+    # Host and seq stand inside the token, so this makes `id` unique; and it is the chain's index.
+    UniqueConstraint("host", "seq", "id"),
+)
+
+blobs = Table(
+    "blobs",  # evidence bytes that travelled beside a token, by their SHA-256
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("token", BigInteger, nullable=False),  # first token that named it
+    Column("body", LargeBinary, nullable=False),
 )
 
 spent_nonces = Table(
@@ -176,14 +187,14 @@ records = Table(
     Index("ix_records_subject", "subject"),
 )
 
-log_entries = Table(
-    "log_entries",
+log_runs = Table(
+    "log_runs",  # log index of every token and record: entry first + i is row pos + i of `source`
     metadata,
-    Column("idx", Position, primary_key=True, autoincrement=False),
-    Column("leaf", LargeBinary, nullable=False),
-    Column("token_pos", BigInteger, unique=True),
-    Column("record_pos", BigInteger, unique=True),
-    Index("ix_log_entries_leaf", "leaf"),
+    Column("first", Position, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),  # token | record
+    Column("pos", BigInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Index("ix_log_runs_pos", "source", "pos"),
 )
 
 inventories = Table(
@@ -191,7 +202,7 @@ inventories = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True),
     Column("body", LargeBinary, nullable=False),  # zlib of the canonical inventory
-    Column("token", LargeBinary, nullable=False),  # first token that carried it
+    Column("token", BigInteger, nullable=False),  # pos of the first token that carried it
 )
 
 chips = Table(
@@ -314,6 +325,7 @@ sequencer = Table(
     Column("token_pos", BigInteger, nullable=False),
     Column("record_pos", BigInteger, nullable=False),
     Column("refusal_pos", BigInteger, nullable=False),
+    Column("pulse_ms", BigInteger, nullable=False),  # time of the newest log entry
     Column("log_size", BigInteger, nullable=False),
     Column("beat_ms", BigInteger, nullable=False),  # last time this collector service was alive
 )

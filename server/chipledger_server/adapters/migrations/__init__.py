@@ -1,0 +1,1 @@
+"""Every schema this project ever had, as steps."""

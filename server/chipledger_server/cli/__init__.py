@@ -1,0 +1,43 @@
+"""The command `chipledger-server`: one module a group of subcommands.
+
+Exit status: 0 done, 1 refused or failed (the reason on standard error), 2 wrong usage.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from chipledger_evidence.errors import EvidenceError
+from chipledger_server.cli import init, run
+from chipledger_server.domain.codes import ServerError
+from chipledger_server.usecases.refusals import Refusal
+
+GROUPS = (init, run)
+"""Modules with `add(commands)`, which registers subcommands whose `act(arguments) -> int`."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="chipledger-server",
+        description="The collector: verifies, keeps and balances what GPU hosts report.",
+    )
+    top.add_argument("--config", type=Path, metavar="FILE", help="TOML configuration file")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in GROUPS:
+        group.add(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        status: int = arguments.act(arguments)
+    except (ServerError, EvidenceError, Refusal) as error:
+        print(f"chipledger-server: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return 1
+    return status
