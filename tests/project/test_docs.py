@@ -1,5 +1,6 @@
 """What documents name exists, and what must be documented is."""
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -24,6 +25,7 @@ PACKAGES = (
 PAGES = sorted(
     [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md"), CHECKOUT / "systemd/README.md"]
 )
+CONFIGURATIONS = {"chipledger_agent.config": "AGENT.md", "chipledger_server.config": "SERVER.md"}
 CODE_SPAN = re.compile(r"```.*?```|`[^`]+`", re.DOTALL)
 
 
@@ -38,12 +40,12 @@ def spans(page: Path) -> str:
 
 
 def modules() -> Iterator[str]:
-    """Yield the name of every module of the five packages."""
+    """Yield the name of every module of the five packages; Alembic alone can load migrations."""
     for name in PACKAGES:
         package = importlib.import_module(name)
         yield name
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            if not module.name.endswith("__main__"):
+            if not module.name.endswith("__main__") and ".migrations" not in module.name:
                 yield module.name
 
 
@@ -64,6 +66,25 @@ def documented_codes() -> set[str]:
     return set(re.findall(r"^\| *`([a-z0-9-]+)` *\|", page, re.MULTILINE))
 
 
+def configuration_keys(module: str) -> dict[str, set[str]]:
+    """Return the keys of a product's configuration by the table they stand in; "" is the top."""
+    tables = {
+        name: {field.name: field for field in dataclasses.fields(kind)}
+        for name, kind in inspect.getmembers(
+            importlib.import_module(module), dataclasses.is_dataclass
+        )
+        if isinstance(kind, type) and kind.__module__ == module
+    }
+    keys: dict[str, set[str]] = {"": set()}
+    for name, field in tables[next(name for name in tables if name.endswith("Config"))].items():
+        factory = getattr(field.default_factory, "__name__", "")
+        if factory in tables:
+            keys[name] = set(tables[factory])
+        else:
+            keys[""].add(name)
+    return keys
+
+
 def commands_of(program: str) -> set[str]:
     """Return the subcommands that the program's own help names."""
     package = {"chipledger-agent": "chipledger_agent", "chipledger-server": "chipledger_server"}
@@ -74,9 +95,7 @@ def commands_of(program: str) -> set[str]:
         check=True,
         env={"COLUMNS": "1000"},
     ).stdout
-    listed = re.search(r"\{([a-z,-]+)\}", shown)
-    assert listed is not None, shown
-    return set(listed[1].split(","))
+    return set(re.findall(r"^ {4}([a-z][a-z-]*)(?: {2,}|$)", shown, re.MULTILINE))
 
 
 def test_every_error_code_is_documented() -> None:
@@ -135,6 +154,29 @@ def test_commands_named_in_documents_exist(program: str) -> None:
     known = commands_of(program)
 
     assert {(page, command) for page, command in shown if command not in known} == set()
+
+
+@pytest.mark.parametrize("module", CONFIGURATIONS)
+def test_every_configuration_key_is_documented(module: str) -> None:
+    """A key that the product reads is set as code in a page of docs/."""
+    words = set(
+        re.findall(r"\w+", "\n".join(spans(page) for page in PAGES if "docs/" in str(page)))
+    )
+    keys = configuration_keys(module)
+
+    assert {f"{table}.{key}" for table in keys for key in keys[table] if key not in words} == set()
+
+
+@pytest.mark.parametrize("module", CONFIGURATIONS)
+def test_every_documented_configuration_key_exists(module: str) -> None:
+    """A `[table] key` in an example, or a `table.key` in a text, is one that the product reads."""
+    page = CHECKOUT / "docs" / CONFIGURATIONS[module]
+    keys = configuration_keys(module)
+    named = re.findall(r"`([a-z_]+)\.([a-z0-9_]+)`", page.read_text(encoding="utf-8"))
+
+    assert {
+        (table, key) for table, key in named if table in keys and key not in keys[table]
+    } == set()
 
 
 def test_decisions_are_numbered_once_and_have_a_status() -> None:
