@@ -206,6 +206,14 @@ def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
             detail=f"{event.corrects} is itself a correction",
             hint="enter the right event anew instead",
         )
+    elif isinstance(target, SiteDeclared) and _last_of_used_site(target, book):
+        yield Problem(
+            code=Code.SITE_IN_USE,
+            where="corrects",
+            detail=f"{event.corrects} is the only declaration of site {target.site.id}, "
+            "which holds receipts",
+            hint="declare the site rightly first, then correct the wrong declaration",
+        )
     elif book.corrected_by(EventId(event.corrects)) is not None:
         yield Problem(
             code=Code.ALREADY_CORRECTED,
@@ -213,3 +221,8 @@ def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
             detail=f"{event.corrects} is already corrected",
             hint="enter the right event anew instead",
         )
+
+
+def _last_of_used_site(target: SiteDeclared, book: Book) -> bool:
+    """Tell whether taking out a declaration would leave chips without a site."""
+    return len(book.declarations(target.site.id)) == 1 and book.uses(target.site.id)

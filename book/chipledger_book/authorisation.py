@@ -109,6 +109,11 @@ class Allocation:
             if year == self.day.year
         )
 
+    @staticmethod
+    def unlimited(licence: Licence | LicenceUse) -> bool:
+        """Tell whether a claimed exception has neither lines nor a ceiling to hold it to."""
+        return not licence.lines and licence.type is not LicenceType.LPP
+
     def licence_use(self, site: Site) -> tuple[LicenceUse, ...]:
         """Return the use of every licence that covers a site."""
         return tuple(
@@ -301,8 +306,7 @@ def _cover(need: Need, allocation: Allocation) -> None:
 def _unlimited(need: Need, licences: Iterable[Licence]) -> bool:
     """Tell whether a claimed exception without lines and without ceiling covers the chips."""
     return any(
-        not licence.lines
-        and licence.type is not LicenceType.LPP
+        Allocation.unlimited(licence)
         and licence.covers(need.site.id, need.site.consignee.id)
         and licence.valid_on(need.day)
         and need.charged_to in (None, (licence.issuer, licence.number))

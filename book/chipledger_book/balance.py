@@ -8,21 +8,18 @@ same report, whoever computes it and in whatever order events and chips are give
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from chipledger_book.authorisation import Allocation, Exposure, allocate
-from chipledger_book.catalogue import ObservedModel, Sku
+from chipledger_book.catalogue import ObservedModel
 from chipledger_book.inventory import Sightings, declared_models, items_of, sightings
 from chipledger_book.ledger import Book
-from chipledger_book.matching import Item, Matching, match
 from chipledger_book.parties import Site
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import (
     Authorisation,
     BalanceRow,
-    Hole,
     LicenceUse,
     ModelDoubt,
     OffBook,
@@ -32,8 +29,9 @@ from chipledger_book.report import (
     UnknownModel,
     stack,
 )
+from chipledger_book.rows import ModelAtSite, balance_row
 from chipledger_book.rules import Tables, tier_of
-from chipledger_book.tables import in_force_on
+from chipledger_book.tables import TableVersion, in_force_on
 from chipledger_book.terms import day_of
 
 
@@ -53,22 +51,11 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    """One model at one site, before licences are looked at."""
-
-    sku: Sku
-    items: Sequence[Item]
-    seen: Sequence[SeenChip]
-    declared: int
-    matching: Matching
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _SiteBalance:
     """One site, before licences are looked at."""
 
     site: Site
-    rows: Sequence[_Row]
+    models: Sequence[ModelAtSite]
     sightings: Sightings
 
 
@@ -90,15 +77,20 @@ def reconcile(
             lacks what the book holds; `unknown-country-list`.
     """
     wanted = linked_sites(book, site, as_of_ms=question.as_of_ms)
-    reports = _reconcile(book, seen, tables, question, wanted)
-    return next(report for report in reports if report.site == site)
+    nearby = [chip for chip in seen if chip.site in wanted]
+    return _reconcile(book, nearby, tables, question, names=wanted)[site]
 
 
 def reconcile_all(
     book: Book, seen: Iterable[SeenChip], tables: Tables, question: Question
 ) -> tuple[SiteReport, ...]:
-    """Return the balance of every declared site, sorted by site id; errors as `reconcile`."""
-    return _reconcile(book, seen, tables, question, book.site_ids())
+    """Return the balance of every site, sorted by site id; errors as `reconcile`.
+
+    A sighting at a site that is not declared is an error, not an omission.
+    """
+    chips = tuple(seen)
+    names = sorted({*book.site_ids(), *(chip.site for chip in chips)})
+    return tuple(_reconcile(book, chips, tables, question, names=names).values())
 
 
 def linked_sites(book: Book, site: str, *, as_of_ms: int) -> tuple[str, ...]:
@@ -134,72 +126,79 @@ def _reconcile(
     seen: Iterable[SeenChip],
     tables: Tables,
     question: Question,
+    *,
     names: Sequence[str],
-) -> tuple[SiteReport, ...]:
+) -> dict[str, SiteReport]:
+    """Return the reports of the named sites in that order."""
     by_site: dict[str, list[SeenChip]] = defaultdict(list)
     for chip in seen:
         by_site[chip.site].append(chip)
-    balances = [_site_balance(book, by_site[name], tables, question, name) for name in names]
-    reports: dict[str, SiteReport] = {}
-    for test in (False, True):
-        group = [balance for balance in balances if balance.site.test == test]
-        exposures = [exposure for balance in group for exposure in _exposures(balance)]
-        allocation = allocate(
-            [balance.site for balance in group],
-            exposures,
+    at = question.as_of_ms
+    sites = [book.site(name, at) for name in names]
+    balances = [
+        _site_balance(book, by_site[site.id], tables, site=site, as_of_ms=at) for site in sites
+    ]
+    allocations = {
+        test: allocate(
+            [site for site in sites if site.test == test],
+            [one for balance in balances if balance.site.test == test for one in _held(balance)],
             book.licences(),
             tables,
-            as_of_ms=question.as_of_ms,
+            as_of_ms=at,
         )
-        for balance in group:
-            reports[balance.site.id] = _report(balance, allocation, tables, question)
-    return tuple(reports[name] for name in names)
+        for test in (False, True)
+    }
+    versions = tables.versions()
+    return {
+        balance.site.id: _report(
+            balance, allocations[balance.site.test], tables, question, versions=versions
+        )
+        for balance in balances
+    }
 
 
 def _site_balance(
-    book: Book, seen: Sequence[SeenChip], tables: Tables, question: Question, name: str
+    book: Book, seen: Sequence[SeenChip], tables: Tables, *, site: Site, as_of_ms: int
 ) -> _SiteBalance:
-    at = question.as_of_ms
-    day = day_of(at)
-    items = items_of(book.receipts(name, at), tables.catalogue)
-    found = sightings(seen, declared_models(book, name, at), tables.catalogue, day)
-    models = sorted({*items, *found.by_sku, *found.declared})
+    catalogue, day = tables.catalogue, day_of(as_of_ms)
+    items = items_of(book.receipts(site.id, as_of_ms), catalogue)
+    found = sightings(seen, declared_models(book, site.id, as_of_ms), catalogue, day)
     return _SiteBalance(
-        site=book.site(name, at),
+        site=site,
         sightings=found,
-        rows=[
-            _Row(
-                sku=tables.catalogue.sku(model, day),
-                items=items.get(model, ()),
-                seen=found.by_sku.get(model, ()),
-                declared=found.declared[model],
-                matching=match(items.get(model, ()), found.by_sku.get(model, ())),
+        models=[
+            ModelAtSite(
+                sku=catalogue.sku(sku, day),
+                items=items.get(sku, ()),
+                seen=found.by_sku.get(sku, ()),
+                declared=found.declared[sku],
             )
-            for model in models
+            for sku in sorted({*items, *found.by_sku, *found.declared})
         ],
     )
 
 
-def _exposures(balance: _SiteBalance) -> Iterable[Exposure]:
+def _held(balance: _SiteBalance) -> Iterable[Exposure]:
     """Yield the controlled models of a site with what was seen beyond the book."""
-    for row in balance.rows:
-        if row.sku.controlled:
-            book = sum(item.chips for item in row.items)
-            counted = sum(chip.state is not ChipState.DISPUTED for chip in row.seen)
-            yield Exposure(
-                site=balance.site,
-                sku=row.sku,
-                items=row.items,
-                beyond=max(0, counted - book),
-            )
+    for model in balance.models:
+        if model.sku.controlled:
+            yield Exposure(site=balance.site, sku=model.sku, items=model.items, beyond=model.beyond)
 
 
 def _report(
-    balance: _SiteBalance, allocation: Allocation, tables: Tables, question: Question
+    balance: _SiteBalance,
+    allocation: Allocation,
+    tables: Tables,
+    question: Question,
+    *,
+    versions: tuple[TableVersion, ...],
 ) -> SiteReport:
     site = balance.site
     licences = allocation.licence_use(site)
-    rows = tuple(_balance_row(row, licences, question) for row in balance.rows)
+    rows = tuple(
+        balance_row(model, licences, period_start_ms=question.period_start_ms)
+        for model in balance.models
+    )
     unknown = _unknown_models(balance.sightings)
     tier, domestic = _place(site, tables, question)
     return SiteReport(
@@ -214,7 +213,7 @@ def _report(
         as_of_ms=question.as_of_ms,
         period_start_ms=question.period_start_ms,
         known_at_ms=question.known_at_ms,
-        tables=tables.versions(),
+        tables=versions,
         physical=_physical(rows, unknown),
         authorisation=_authorisation(site, allocation, unknown, domestic=domestic),
         rows=rows,
@@ -223,11 +222,11 @@ def _report(
         licences=licences,
         ceilings=allocation.ceiling_use(site),
         uncovered=tuple(allocation.uncovered.get(site.id, ())),
-        holes=tuple(hole for row in balance.rows for hole in _holes(row)),
+        holes=tuple(hole for model in balance.models for hole in model.holes()),
         off_book=tuple(
-            OffBook(sku=row.sku.sku, chip=chip.chip_id, host=chip.host, state=chip.state)
-            for row in balance.rows
-            for chip in sorted(row.matching.off_book, key=lambda chip: chip.chip_id)
+            OffBook(sku=model.sku.sku, chip=chip.chip_id, host=chip.host, state=chip.state)
+            for model in balance.models
+            for chip in sorted(model.matching.off_book, key=lambda chip: chip.chip_id)
         ),
         model_doubts=tuple(
             ModelDoubt(chip=chip, sku=sku, disagreements=doubts)
@@ -242,95 +241,6 @@ def _place(site: Site, tables: Tables, question: Question) -> tuple[str | None, 
     if rules is None or not in_force_on(day, rules.head.valid_from, rules.head.valid_to):
         return None, False
     return tier_of(site, rules, tables.countries, day), site.country in rules.domestic
-
-
-def _balance_row(row: _Row, licences: Sequence[LicenceUse], question: Question) -> BalanceRow:
-    matched = {*row.matching.by_identity, *row.matching.by_count}
-    on_book: dict[ChipState, int] = dict.fromkeys(ChipState, 0)
-    off_book: dict[ChipState, int] = dict.fromkeys(ChipState, 0)
-    for chip in row.seen:
-        (on_book if chip.chip_id in matched else off_book)[chip.state] += 1
-    present = [chip for chip in row.seen if chip.state is ChipState.PRESENT]
-    identified = sum(chip.chip_id in row.matching.by_identity for chip in present)
-    start = question.period_start_ms
-    opening = sum(
-        item.chips for item in row.items if start is not None and item.occurred_at_ms < start
-    )
-    book = sum(item.chips for item in row.items)
-    unaccounted = sum(row.matching.left.values())
-    overage = off_book[ChipState.PRESENT]
-    each = row.sku.tpp
-    pieces, tpp = _licensed(row.sku.sku, licences)
-    return BalanceRow(
-        sku=row.sku.sku,
-        controlled=row.sku.controlled,
-        tpp_each=each,
-        licensed_pieces=pieces,
-        licensed_tpp=tpp,
-        opening=opening,
-        received=book - opening,
-        **_NOT_YET,
-        book=book,
-        present=stack([chip.grade for chip in present]),
-        declared=row.declared,
-        silent=on_book[ChipState.SILENT],
-        disputed=on_book[ChipState.DISPUTED],
-        unaccounted=unaccounted,
-        overage=overage,
-        silent_off_book=off_book[ChipState.SILENT],
-        disputed_off_book=off_book[ChipState.DISPUTED],
-        matched_by_identity=identified,
-        matched_by_count=on_book[ChipState.PRESENT] - identified,
-        book_tpp=book * each,
-        present_tpp=len(present) * each,
-        unaccounted_tpp=unaccounted * each,
-        overage_tpp=overage * each,
-        verdict=_row_verdict(unaccounted, overage, on_book, off_book),
-    )
-
-
-_NOT_YET: Final[Mapping[str, int]] = {
-    "transfer_in": 0,
-    "rma_in": 0,
-    "shipped": 0,
-    "transfer_out": 0,
-    "rma_out": 0,
-    "disposed": 0,
-    "stored": 0,
-    "explained": 0,
-}
-"""Columns of the format whose events the ledger does not have yet."""
-
-
-def _row_verdict(
-    unaccounted: int,
-    overage: int,
-    on_book: Mapping[ChipState, int],
-    off_book: Mapping[ChipState, int],
-) -> Physical:
-    """Return the verdict of one row; a chip off the book stays over when it falls silent."""
-    over = overage + off_book[ChipState.SILENT]
-    if unaccounted and over:
-        return Physical.BOTH
-    if unaccounted:
-        return Physical.UNACCOUNTED
-    if over:
-        return Physical.OVERAGE
-    contested = on_book[ChipState.DISPUTED] + off_book[ChipState.DISPUTED]
-    return Physical.UNRESOLVED if on_book[ChipState.SILENT] or contested else Physical.AGREES
-
-
-def _licensed(sku: str, licences: Sequence[LicenceUse]) -> tuple[int | None, int | None]:
-    """Return what the lines for one model allow, in pieces and in TPP."""
-    limits: dict[str, list[int]] = {"pieces": [], "tpp": []}
-    for licence in licences:
-        for line in licence.lines:
-            if line.sku == sku:
-                limits[line.counted_in].append(line.limit)
-    return (
-        sum(limits["pieces"]) if limits["pieces"] else None,
-        sum(limits["tpp"]) if limits["tpp"] else None,
-    )
 
 
 def _unknown_models(found: Sightings) -> tuple[UnknownModel, ...]:
@@ -397,7 +307,8 @@ def _tpp(
     ]
     limits = [line.limit_tpp for line in lines] + [use.limit_tpp for use in ceilings]
     known = [limit for limit in limits if limit is not None]
-    authorised = sum(known) if len(known) == len(limits) else None
+    unlimited = any(allocation.unlimited(licence) for licence in licences)
+    authorised = None if unlimited or len(known) < len(limits) else sum(known)
     used = (
         sum(line.used_tpp for line in lines)
         + sum(use.used_tpp for use in ceilings)
@@ -411,16 +322,3 @@ def _tpp(
         used=used,
         left=None if authorised is None else authorised - used,
     )
-
-
-def _holes(row: _Row) -> Iterable[Hole]:
-    for item in sorted(row.items, key=lambda item: item.key):
-        if row.matching.left[item.key]:
-            yield Hole(
-                sku=row.sku.sku,
-                event=item.event,
-                line=item.line,
-                place=item.place,
-                chips=row.matching.left[item.key],
-                names=dict(item.names),
-            )

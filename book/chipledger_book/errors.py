@@ -34,6 +34,7 @@ class Code(StrEnum):
     UNKNOWN_SITE = "unknown-site"
     UNKNOWN_COUNTRY = "unknown-country"
     SITE_CONFLICT = "site-conflict"
+    SITE_IN_USE = "site-in-use"
     EVENT_IN_FUTURE = "event-in-future"
     UNKNOWN_EVENT = "unknown-event"
     ALREADY_CORRECTED = "already-corrected"

@@ -33,11 +33,10 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked(Generic[E]):
-    """An event with its id and the time it was recorded."""
+    """An event with its id."""
 
     id: EventId
     event: E
-    recorded_at_ms: int
 
 
 class Book:
@@ -63,20 +62,16 @@ class Book:
         if key in self._events:
             return key
         self._events[key] = event
-        at = record.recorded_at_ms
         if isinstance(event, SiteDeclared):
-            booked = Booked(id=key, event=event, recorded_at_ms=at)
-            self._sites.setdefault(event.site.id, []).append(booked)
+            self._sites.setdefault(event.site.id, []).append(Booked(id=key, event=event))
         elif isinstance(event, LicenceGranted):
-            self._licences[key] = Booked(id=key, event=event, recorded_at_ms=at)
+            self._licences[key] = Booked(id=key, event=event)
         elif isinstance(event, Received):
-            receipt = Booked(id=key, event=event, recorded_at_ms=at)
-            self._receipts.setdefault(event.site, []).append(receipt)
+            self._receipts.setdefault(event.site, []).append(Booked(id=key, event=event))
             for name in names_of(event):
                 self._holders.setdefault(name, []).append(key)
         elif isinstance(event, DeclaredInventory):
-            declared = Booked(id=key, event=event, recorded_at_ms=at)
-            self._declared.setdefault(event.site, []).append(declared)
+            self._declared.setdefault(event.site, []).append(Booked(id=key, event=event))
         else:
             self._corrections[EventId(event.corrects)] = key
         return key
@@ -95,8 +90,14 @@ class Book:
         return min(standing, default=None)
 
     def site_ids(self) -> tuple[str, ...]:
-        """Return the ids of all declared sites, sorted."""
-        return tuple(sorted(site for site in self._sites if self._standing(self._sites[site])))
+        """Return the ids of all sites that are declared or hold anything, sorted."""
+        named = {*self._sites, *self._receipts, *self._declared}
+        return tuple(sorted(site for site in named if self.declarations(site) or self.uses(site)))
+
+    def uses(self, site: str) -> bool:
+        """Tell whether a standing receipt or declared inventory names a site."""
+        entries = (*self._receipts.get(site, ()), *self._declared.get(site, ()))
+        return any(entry.id not in self._corrections for entry in entries)
 
     def declarations(self, site: str) -> tuple[Booked[SiteDeclared], ...]:
         """Return the standing declarations of a site, oldest first."""

@@ -85,7 +85,7 @@ class Tier(Record, frozen=True, kw_only=True):
 class AmountLimit(Record, frozen=True, kw_only=True, tag_field="kind", tag="amount"):
     """A fixed amount, inclusive: reaching it is allowed, one more is not."""
 
-    unit: Literal["tpp", "pieces"]
+    unit: Literal["tpp"]
     amount: Positive
 
 
