@@ -1,0 +1,129 @@
+"""`python -m chipledger_testing.demo [--once] [--folder DIR] [--port N]`."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from chipledger_book.events import encode_event
+from chipledger_evidence.ids import NO_PREVIOUS
+from chipledger_testing.demo import narrate
+from chipledger_testing.demo.stage import INTERVAL_S, SILENCE_S, DemoError, Stage
+from chipledger_testing.demo.story import PLANTED_FINDINGS, Host, Story, tell
+from chipledger_testing.nvml import write_machine
+
+DRIVER = Path("/proc/driver/nvidia/version")
+REAL = "this-machine"
+
+
+def main() -> int:
+    """Run the demo and return its exit status."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end by itself after the tables")
+    parser.add_argument("--folder", type=Path, help="keep files here instead of a temporary folder")
+    parser.add_argument("--port", type=int, default=0, help="port of the collector")
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="chipledger-demo-"))
+    stage = Stage(folder=folder, port=arguments.port)
+    try:
+        _play(stage, once=arguments.once)
+    except DemoError as error:
+        sys.stderr.write(f"\nThe demo stopped: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        narrate.say("\nStopping.")
+    finally:
+        stage.stop_all()
+        if arguments.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _play(stage: Stage, *, once: bool) -> None:
+    story = tell(int(time.time() * 1000))
+    narrate.opening(INTERVAL_S, SILENCE_S)
+    narrate.step("starting a collector on embedded SQLite")
+    stage.start_collector()
+    _keep_book(stage, story)
+    machines = {host.name: _enrol(stage, host) for host in story.hosts}
+    _enrol_real(stage)
+    for number, host in enumerate(story.hosts, 1):
+        narrate.progress(number, len(story.hosts), f"starting the agent of {host.name}")
+        stage.start_agent(host.name, machines[host.name])
+    reader = stage.server("principal", "add", "demo-auditor", "--role", "auditor").split()[-1]
+    _let_things_happen(stage, story, reader)
+    narrate.balances(stage.server("reconcile"))
+    narrate.findings(stage.get("/api/v1/findings?state=open", reader)["items"])
+    narrate.closing(stage.url, reader, story.planted)
+    if not once:
+        narrate.say("Serving until Ctrl-C.")
+        while True:
+            stage.wait("time", lambda: False, timeout_s=10**9)
+
+
+def _keep_book(stage: Stage, story: Story) -> None:
+    narrate.step("declaring three sites, their licences and what they received")
+    for number, event in enumerate(story.events):
+        path = stage.write(f"event-{number}.json", encode_event(event).decode())
+        stage.server("event", "add", str(path))
+
+
+def _enrol(stage: Stage, host: Host) -> Path:
+    narrate.step(f"enrolling {host.name} at {host.site}")
+    stage.write_agent_config(host.name)
+    machine = stage.folder / host.name / "machine.json"
+    write_machine(host.machine, machine)
+    _enrol_agent(stage, host.name, host.site, machine)
+    return machine
+
+
+def _enrol_agent(stage: Stage, name: str, site: str, machine: Path | None) -> None:
+    code = stage.server("code", "create", "--site", site, "--uses", "1").split()[-1]
+    stage.write(f"{name}/code", code + "\n")
+    stage.agent(name, machine, "enroll", "--code-file", str(stage.folder / name / "code"))
+
+
+def _enrol_real(stage: Stage) -> None:
+    """On a machine with an NVIDIA driver, enrol it too: with the shipped agent, for real."""
+    if not DRIVER.exists():
+        return
+    narrate.step("this machine has an NVIDIA driver: enrolling it too, for real")
+    stage.server("event", "add", str(stage.write("event-real.json", narrate.real_site(REAL))))
+    stage.write_agent_config(REAL)
+    _enrol_agent(stage, REAL, REAL, None)
+    stage.start_agent(REAL, None)
+
+
+def _let_things_happen(stage: Stage, story: Story, reader: str) -> None:
+    """Wait until every host was seen twice, silence one, and wait until all of it is found."""
+    names = len(story.hosts)
+    seen: dict[str, int] = {}
+
+    def all_seen() -> bool:
+        hosts = stage.get("/api/v1/hosts?limit=200", reader)["items"]
+        seen.update({row["id"]: row["seq"] for row in hosts if row.get("token") != NO_PREVIOUS})
+        done = sum(1 for seq in seen.values() if seq >= 2)
+        narrate.progress(done, names, "hosts have reported twice")
+        return done >= names
+
+    stage.wait("every host's second report", all_seen, timeout_s=180)
+    for host in story.hosts:
+        if host.falls_silent:
+            narrate.step(f"{host.name} stops answering")
+            stage.stop(host.name)
+
+    def all_found() -> bool:
+        open_now = {
+            row["type"] for row in stage.get("/api/v1/findings?state=open", reader)["items"]
+        }
+        found = PLANTED_FINDINGS & open_now
+        narrate.progress(len(found), len(PLANTED_FINDINGS), "planted findings are open")
+        return found == PLANTED_FINDINGS
+
+    stage.wait("the planted findings", all_found, timeout_s=180)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

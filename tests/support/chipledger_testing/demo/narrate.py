@@ -1,0 +1,88 @@
+"""What the demo says while it works, and at its end."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from chipledger_book.events import SiteDeclared, encode_event
+from chipledger_book.parties import Party, Site
+
+ORDER: Final = ("critical", "high", "medium", "low")
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def opening(interval_s: int, silence_s: int) -> None:
+    """Say what is real here and what is not."""
+    say("Chipledger demo. Agents, collector, signatures, log and balance are the real programs;")
+    say("the GPUs are simulated, and every signed record says so (provider: mock).")
+    say(f"Timers are shortened: reports every {interval_s} s instead of 1 h, silence after")
+    say(f"{silence_s} s instead of 3 h.\n")
+
+
+def step(text: str) -> None:
+    """Say what happens next."""
+    say(f"· {text}")
+
+
+_last: dict[str, str] = {}
+
+
+def progress(done: int, total: int, what: str) -> None:
+    """Show how far something is: one line that redraws on a terminal, one a change elsewhere."""
+    line = f"  [{'#' * (20 * done // max(total, 1)):<20}] {done}/{total} {what}"
+    if sys.stdout.isatty():
+        sys.stdout.write("\r" + line + " " * 10 + ("\n" if done >= total else ""))
+        sys.stdout.flush()
+    elif _last.get(what) != line:
+        say(line)
+    _last[what] = line
+
+
+def balances(text: str) -> None:
+    """Print the balance of every site."""
+    say("")
+    say(text.rstrip())
+
+
+def findings(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the open findings in words, worst first."""
+    say("\nOpen findings")
+    for row in sorted(rows, key=lambda item: (ORDER.index(item["severity"]), item["type"])):
+        place = " · ".join(str(row[key]) for key in ("site", "host") if row.get(key))
+        say(f"  {row['severity']:<9}{row['type']:<20}{place}")
+        say(f"           {row['summary']}")
+
+
+def closing(url: str, token: str, planted: Sequence[str]) -> None:
+    """Say where to look, and what was planted."""
+    say("\nPlanted for an auditor to find:")
+    for text in planted:
+        say(f"  - {text}")
+    say(f"\nScreens  {url}/    (sign in with the auditor's token)")
+    say(f"Token    {token}")
+    say(
+        f"API      {url}/api/v1/   Printed {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}\n"
+    )
+
+
+def real_site(site: str) -> str:
+    """Return the event that declares this very machine as a site, canonical JSON."""
+    owner = Party(id="this-operator", name="The operator of this machine", headquarters="MY")
+    event = SiteDeclared(
+        occurred_at_ms=int(time.time() * 1000),
+        site=Site(
+            id=site,
+            name="This machine",
+            country="MY",
+            operator=owner,
+            consignee=owner,
+            ultimate_parent=owner,
+        ),
+    )
+    return encode_event(event).decode()

@@ -1,0 +1,186 @@
+"""The processes of the demo: one collector, one agent a host, each with a folder of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+INTERVAL_S: Final = 4
+SILENCE_S: Final = 12
+START_S: Final = 60
+
+SERVER_CONFIG: Final = """\
+[collector]
+name = "chipledger-demo"
+[database]
+path = "{folder}/collector.sqlite"
+[secrets]
+nonce_key_file = "{folder}/nonce.key"
+[listen]
+port = {port}
+address_file = "{folder}/address"
+[policy]
+interval_s = {interval}
+full_interval_s = 86400
+silence_intervals = 3
+silence_min_s = {silence}
+"""
+
+AGENT_CONFIG: Final = """\
+collector_url = "{url}"
+state_dir = "{folder}/state"
+"""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why and where to look."""
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """Everything that runs, and where its output goes.
+
+    Attributes:
+        folder: home of all files; may be thrown away afterwards.
+        port: port of the collector; 0 lets the kernel choose.
+    """
+
+    folder: Path
+    port: int = 0
+    url: str = ""
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def server(self, *arguments: str, text: str | None = None) -> str:
+        """Run one `chipledger-server` command and return what it printed."""
+        config = str(self.folder / "server.toml")
+        command = [sys.executable, "-m", "chipledger_server", "--config", config, *arguments]
+        return self._finish(command, text=text)
+
+    def agent(self, name: str, machine: Path | None, *arguments: str, text: str = "") -> str:
+        """Run one `chipledger-agent` command of a host and return what it printed."""
+        return self._finish(self._agent_command(name, machine, arguments), text=text)
+
+    def start_collector(self) -> None:
+        """Initialise and start the collector; return once it serves."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.write(
+            "server.toml",
+            SERVER_CONFIG.format(
+                folder=self.folder, port=self.port, interval=INTERVAL_S, silence=SILENCE_S
+            ),
+        )
+        self.server("init", "--token-file", str(self.folder / "administrator.token"))
+        config = str(self.folder / "server.toml")
+        self._start(
+            "collector", [sys.executable, "-m", "chipledger_server", "--config", config, "run"]
+        )
+        address = self.folder / "address"
+        self.wait("the collector", lambda: address.exists() and bool(address.read_text().strip()))
+        self.url = address.read_text().strip()
+        self.wait("the collector", self._healthy)
+
+    def start_agent(self, name: str, machine: Path | None) -> None:
+        """Start the agent daemon of a host."""
+        self._start(name, self._agent_command(name, machine, ["run"]))
+
+    def write_agent_config(self, name: str) -> None:
+        """Give a host its folder and configuration."""
+        (self.folder / name).mkdir(exist_ok=True)
+        text = AGENT_CONFIG.format(url=self.url, folder=self.folder / name)
+        self.write(f"{name}/agent.toml", text)
+
+    def get(self, path: str, token: str) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON that the collector's API answers to a reader."""
+        status, body = self._get(path, {"Authorization": f"Bearer {token}"})
+        if status != HTTPStatus.OK:
+            raise DemoError(f"GET {path} was answered {status}: {body.decode()[:500]}")
+        return json.loads(body)
+
+    def wait(self, what: str, ready: Callable[[], bool], *, timeout_s: int = START_S) -> None:
+        """Return once `ready` holds; every process must stay alive meanwhile.
+
+        Raises:
+            DemoError: a process ended, or the time is up.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise DemoError(f"{what} is not ready after {timeout_s} s; see {self.folder}")
+            time.sleep(0.2)
+
+    def stop(self, name: str) -> None:
+        """End one process, as a service manager would."""
+        process = self._running.pop(name)
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def stop_all(self) -> None:
+        """End everything, the collector last."""
+        for process in self._running.values():
+            process.send_signal(signal.SIGTERM)
+        for name in reversed(list(self._running)):
+            self.stop(name)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the demo that only its owner can read."""
+        path = self.folder / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def _agent_command(
+        self, name: str, machine: Path | None, arguments: Sequence[str]
+    ) -> list[str]:
+        config = ["--config", str(self.folder / name / "agent.toml")]
+        if machine is None:  # this very machine, with the shipped program
+            return [sys.executable, "-m", "chipledger_agent", *config, *arguments]
+        double = ["-m", "chipledger_testing.agent", "--machine", str(machine), "--"]
+        return [sys.executable, *double, *config, *arguments]
+
+    def _start(self, name: str, command: Sequence[str]) -> None:
+        log = (self.folder / f"{name}.log").open("ab")
+        with log:
+            self._running[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment()
+            )
+
+    def _finish(self, command: Sequence[str], *, text: str | None) -> str:
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, check=False, env=_environment()
+        )
+        if done.returncode != 0:
+            words = " ".join(command[2:])
+            raise DemoError(f"{words}\nended with {done.returncode}: {done.stderr or done.stdout}")
+        return done.stdout
+
+    def _check_alive(self) -> None:
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                tail = (self.folder / f"{name}.log").read_text(errors="replace")[-2000:]
+                raise DemoError(f"{name} ended with {process.returncode}:\n{tail}")
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.url + "/v1/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+def _environment() -> Mapping[str, str]:
+    """Return this process's environment, and where the doubles are."""
+    support = str(Path(__file__).parents[2])
+    return {**os.environ, "PYTHONPATH": support, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,218 @@
+"""Who is in the demo, what they were licensed for and received, and what is planted.
+
+Every name is fictional. The times are set back from `now_ms` so that the receipts are old
+enough for chips that never attested to matter.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+from chipledger_book.events import (
+    ByBoard,
+    ByUnit,
+    Event,
+    LicenceGranted,
+    Line,
+    Received,
+    SiteDeclared,
+)
+from chipledger_book.licences import Licence, LicenceLine, LicenceType, QuantityUnit
+from chipledger_book.parties import Party, Place, Site
+from chipledger_book.terms import Document, day_of
+from chipledger_testing.nvml import host_of
+from chipledger_testing.nvml.machine import Machine
+
+DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One simulated server: where it stands, what it is, and when it stops answering."""
+
+    name: str
+    site: str
+    machine: Machine
+    falls_silent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Everything the demo tells."""
+
+    events: tuple[Event, ...]
+    hosts: tuple[Host, ...]
+    planted: tuple[str, ...]
+
+
+PLANTED: Final = (
+    "kul-1 holds 32 H100 under a licence for 24",
+    "waw-1 received three HGX B200 servers; one never attests",
+    "one H100 of kul-1 is reported by a host of blr-1 as well",
+    "the L40S host of blr-1 stops reporting",
+)
+
+
+def tell(now_ms: int) -> Story:
+    """Return the story as of now."""
+    hosts = _hosts()
+    return Story(events=_events(now_ms, hosts), hosts=hosts, planted=PLANTED)
+
+
+def _hosts() -> tuple[Host, ...]:
+    kul = [
+        Host(name=f"kul-h100-{n}", site="kul-1", machine=host_of("hgx-h100", seed=f"kul-{n}"))
+        for n in range(1, 5)
+    ]
+    waw = [
+        Host(name=f"waw-b200-{n}", site="waw-1", machine=host_of("hgx-b200", seed=f"waw-{n}"))
+        for n in range(1, 3)
+    ]
+    waw += [
+        Host(
+            name=f"waw-gb200-{n}",
+            site="waw-1",
+            machine=host_of("gb200-tray", seed=f"waw-tray-{n}", rack="waw-rack-1"),
+        )
+        for n in range(1, 3)
+    ]
+    waw.append(
+        Host(name="waw-gb300-1", site="waw-1", machine=host_of("gb300-tray", seed="waw-gb300"))
+    )
+    clone = _with_first_chip_of(kul[0].machine, host_of("hgx-h100", seed="blr-h100"))
+    blr = [
+        Host(name="blr-h200-1", site="blr-1", machine=host_of("hgx-h200", seed="blr-h200")),
+        Host(name="blr-h100-1", site="blr-1", machine=clone),
+        Host(name="blr-a100-1", site="blr-1", machine=host_of("a100", seed="blr-a100")),
+        Host(
+            name="blr-l40s-1",
+            site="blr-1",
+            machine=host_of("l40s", seed="blr-l40s"),
+            falls_silent=True,
+        ),
+        Host(name="blr-t4-1", site="blr-1", machine=host_of("t4", seed="blr-t4")),
+        Host(name="blr-desk-1", site="blr-1", machine=host_of("geforce-4060ti", seed="blr-desk")),
+    ]
+    return (*kul, *waw, *blr)
+
+
+def _with_first_chip_of(other: Machine, machine: Machine) -> Machine:
+    """Return `machine` claiming, in all three views alike, the first chip of `other`."""
+    return replace(
+        machine,
+        gpus=(other.gpus[0], *machine.gpus[1:]),
+        pci=(other.pci[0], *machine.pci[1:]),
+        proc=(other.proc[0], *machine.proc[1:]),
+    )
+
+
+def _events(now_ms: int, hosts: tuple[Host, ...]) -> tuple[Event, ...]:
+    return (
+        *_kuala_lumpur(now_ms),
+        *_warsaw(now_ms, hosts),
+        *_bengaluru(now_ms, hosts),
+    )
+
+
+def _kuala_lumpur(now_ms: int) -> Iterable[Event]:
+    owner = Party(id="selat-compute", name="Selat Compute Sdn Bhd", headquarters="MY")
+    yield _site(now_ms, "kul-1", "Kuala Lumpur 1", "MY", owner)
+    yield _licence(now_ms, "kul-1", owner, {"H100-SXM5-80GB": 24})
+    servers = tuple(f"SRV-KUL-{n:04d}" for n in range(1, 5))
+    yield _received(now_ms, "kul-1", 60, ByUnit(model="HGX-H100-8", serials=servers))
+
+
+def _warsaw(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
+    owner = Party(id="wisla-cloud", name="Wisla Cloud S.A.", headquarters="PL")
+    yield _site(now_ms, "waw-1", "Warsaw 1", "PL", owner)
+    yield _licence(
+        now_ms, "waw-1", owner, {"B200-SXM6-180GB": 24, "GB200-186GB": 8, "GB300-288GB": 4}
+    )
+    servers = tuple(f"SRV-WAW-{n:04d}" for n in range(1, 4))
+    yield _received(now_ms, "waw-1", 45, ByUnit(model="HGX-B200-8", serials=servers))
+    boards = sorted({s for host in hosts if host.site == "waw-1" for s in _serials(host, "GB200")})
+    yield _received(now_ms, "waw-1", 40, ByBoard(sku="GB200-186GB", serials=tuple(boards)))
+    tray = ByUnit(model="GB300-TRAY", serials=("TRAY-WAW-0001",))
+    yield _received(now_ms, "waw-1", 35, tray)
+
+
+def _bengaluru(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
+    owner = Party(id="kaveri-ai", name="Kaveri AI Private Limited", headquarters="IN")
+    yield _site(now_ms, "blr-1", "Bengaluru 1", "IN", owner)
+    grant = {"H200-SXM-141GB": 8, "H100-SXM5-80GB": 8, "A100-SXM4-40GB": 4, "L40S-48GB": 4}
+    yield _licence(now_ms, "blr-1", owner, grant)
+    lines: list[Line] = [ByUnit(model="HGX-H200-8", serials=("SRV-BLR-0001",))]
+    lines.append(ByUnit(model="HGX-H100-8", serials=("SRV-BLR-0002",)))
+    for host in hosts:
+        for sku, name in (("A100-SXM4-40GB", "A100"), ("L40S-48GB", "L40S")):
+            serials = tuple(sorted(set(_serials(host, name)))) if host.site == "blr-1" else ()
+            if serials:
+                lines.append(ByBoard(sku=sku, serials=serials))
+    yield _received(now_ms, "blr-1", 30, *lines)
+
+
+def _serials(host: Host, model: str) -> Iterable[str]:
+    """Return the board serials of a simulated host's chips of one model."""
+    for gpu in host.machine.gpus:
+        if model in str(gpu.answer("name").value):
+            yield str(gpu.answer("serial").value)
+
+
+def _site(now_ms: int, site: str, name: str, country: str, owner: Party) -> Event:
+    return SiteDeclared(
+        occurred_at_ms=now_ms - 300 * DAY_MS,
+        site=Site(
+            id=site,
+            name=name,
+            country=country,
+            operator=owner,
+            consignee=owner,
+            ultimate_parent=owner,
+            test=True,
+            place=Place(address=f"{name}, declared by the operator"),
+        ),
+    )
+
+
+def _licence(now_ms: int, site: str, owner: Party, pieces: dict[str, int]) -> Event:
+    year = day_of(now_ms).year
+    number = f"D{year}-{site.upper()}"
+    return LicenceGranted(
+        occurred_at_ms=now_ms - 200 * DAY_MS,
+        licence=Licence(
+            issuer="Bureau of Industry and Security (fictional)",
+            number=number,
+            type=LicenceType.LICENCE,
+            consignee=owner.id,
+            valid_from=date(year - 1, 1, 1),
+            valid_to=date(year + 1, 12, 31),
+            source=_paper(f"licence {number}"),
+            sites=(site,),
+            lines=tuple(
+                LicenceLine(amount=amount, unit=QuantityUnit.PIECES, sku=sku)
+                for sku, amount in sorted(pieces.items())
+            ),
+        ),
+    )
+
+
+def _received(now_ms: int, site: str, days: int, *lines: Line) -> Event:
+    return Received(
+        occurred_at_ms=now_ms - days * DAY_MS,
+        site=site,
+        lines=lines,
+        shipper="meridian-freight",
+        shipment=f"{site}-{days}",
+        documents=(_paper(f"packing list {site} {days}"),),
+    )
+
+
+def _paper(title: str) -> Document:
+    """Return a stand-in for a scanned paper: its digest is over its title."""
+    return Document(sha256=hashlib.sha256(title.encode()).hexdigest(), title=title)
+
+
+PLANTED_FINDINGS: Final = frozenset({"duplicate-identity", "silent-host", "unknown-sku"})
+"""Types of finding that must be open before the demo ends; the rest shows in the balances."""
