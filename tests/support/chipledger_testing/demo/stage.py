@@ -174,10 +174,18 @@ class Stage:
 
     def _healthy(self) -> bool:
         try:
-            with urllib.request.urlopen(self.url + "/v1/health", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+            return self._get("/v1/health", {})[0] == HTTPStatus.OK
+        except OSError:
             return False
+
+    def _get(self, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        try:
+            connection.request("GET", path, headers=dict(headers))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
 
 def _environment() -> Mapping[str, str]:
