@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,28 +62,25 @@ def error_codes() -> dict[str, str]:
 
 
 def documented_codes() -> set[str]:
-    """Return the codes that have a row in docs/ERRORS.md: the first cell, set as code."""
-    page = (CHECKOUT / "docs" / "ERRORS.md").read_text(encoding="utf-8")
-    return set(re.findall(r"^\| *`([a-z0-9-]+)` *\|", page, re.MULTILINE))
+    """Return the codes that have a row in docs/ERRORS.md."""
+    rows = first_cells(CHECKOUT / "docs" / "ERRORS.md")
+    return {row for row in rows if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", row)}
 
 
-def configuration_keys(module: str) -> dict[str, set[str]]:
-    """Return the keys of a product's configuration by the table they stand in; "" is the top."""
-    tables = {
-        name: {field.name: field for field in dataclasses.fields(kind)}
-        for name, kind in inspect.getmembers(
-            importlib.import_module(module), dataclasses.is_dataclass
-        )
-        if isinstance(kind, type) and kind.__module__ == module
+def configuration_keys(module: str) -> set[str]:
+    """Return the keys that a product reads, dotted: from its list of keys, or its nested tables."""
+    config = importlib.import_module(module)
+    if hasattr(config, "KEYS"):
+        return {key.path for key in config.KEYS}
+    tables: dict[str, Any] = {
+        field.name: field.default_factory for field in dataclasses.fields(config.Config)
     }
-    keys: dict[str, set[str]] = {"": set()}
-    for name, field in tables[next(name for name in tables if name.endswith("Config"))].items():
-        factory = getattr(field.default_factory, "__name__", "")
-        if factory in tables:
-            keys[name] = set(tables[factory])
-        else:
-            keys[""].add(name)
-    return keys
+    return {f"{name}.{field.name}" for name in tables for field in dataclasses.fields(tables[name])}
+
+
+def first_cells(page: Path) -> set[str]:
+    """Return what the rows of a page's tables begin with, where that is set as code."""
+    return set(re.findall(r"^\| *`([^`]+)` *\|", page.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def commands_of(program: str) -> set[str]:
@@ -157,26 +155,14 @@ def test_commands_named_in_documents_exist(program: str) -> None:
 
 
 @pytest.mark.parametrize("module", CONFIGURATIONS)
-def test_every_configuration_key_is_documented(module: str) -> None:
-    """A key that the product reads is set as code in a page of docs/."""
-    words = set(
-        re.findall(r"\w+", "\n".join(spans(page) for page in PAGES if "docs/" in str(page)))
-    )
+def test_configuration_keys_and_their_rows_agree(module: str) -> None:
+    """Every key that a product reads has a row in its page, and the page has no other."""
     keys = configuration_keys(module)
+    rows = first_cells(CHECKOUT / "docs" / CONFIGURATIONS[module])
+    tables = {key.split(".")[0] for key in keys}
 
-    assert {f"{table}.{key}" for table in keys for key in keys[table] if key not in words} == set()
-
-
-@pytest.mark.parametrize("module", CONFIGURATIONS)
-def test_every_documented_configuration_key_exists(module: str) -> None:
-    """A `[table] key` in an example, or a `table.key` in a text, is one that the product reads."""
-    page = CHECKOUT / "docs" / CONFIGURATIONS[module]
-    keys = configuration_keys(module)
-    named = re.findall(r"`([a-z_]+)\.([a-z0-9_]+)`", page.read_text(encoding="utf-8"))
-
-    assert {
-        (table, key) for table, key in named if table in keys and key not in keys[table]
-    } == set()
+    assert keys - rows == set()
+    assert {row for row in rows if "." in row and row.split(".")[0] in tables} - keys == set()
 
 
 def test_decisions_are_numbered_once_and_have_a_status() -> None:
