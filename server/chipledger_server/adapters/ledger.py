@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chipledger_book.events import LedgerRecord, decode_event
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from chipledger_book.events import LedgerRecord, decode_event
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import for_writing
 from chipledger_server.adapters.people import put

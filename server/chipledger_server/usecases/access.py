@@ -13,10 +13,9 @@ from enum import StrEnum
 from typing import Final
 
 from chipledger_evidence.codec import b64url_encode
-
 from chipledger_server.usecases.refusals import Code, Refusal
 
-TOKEN_PREFIX: Final = "clp_"
+TOKEN_PREFIX: Final = "clp_"  # noqa: S105 - how a token begins, not one
 TOKEN_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"^clp_[A-Za-z0-9_-]{43}$")
 _SITE: Final = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")

@@ -32,7 +32,6 @@ from chipledger_book.rules import Tables
 from chipledger_book.terms import EventId
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.entry import SALT_BYTES, EntryType
-
 from chipledger_server.usecases.decisions import Draft
 from chipledger_server.usecases.people import Hand
 

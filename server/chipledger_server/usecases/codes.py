@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from chipledger_evidence.codec import encode_canonical
-
 from chipledger_server.usecases.decisions import Draft
 from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.refusals import Code, Refusal

@@ -37,7 +37,7 @@ class Decision(Wire, frozen=True, kw_only=True):
     at: Count
     by: Text
     subject: Text
-    detail: dict[str, Text] = {}
+    detail: dict[str, Text] = {}  # noqa: RUF012 - msgspec copies it for each struct
     reason: Text | None = None
     v: Literal[1] = 1
 

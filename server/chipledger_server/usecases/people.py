@@ -6,7 +6,6 @@ from typing import Final, Protocol
 
 from chipledger_evidence.codec import b64url_encode
 from chipledger_evidence.entry import SALT_BYTES
-
 from chipledger_server.ports import Entropy
 from chipledger_server.usecases.access import (
     TOKEN_BYTES,

@@ -117,11 +117,6 @@ class Patience:
         return at_ms - last_ms - overlap > self.limit_ms
 
 
-def silence_limit_ms(*, interval_s: int, intervals: int, least_s: int) -> int:
-    """Return the silence limit: so many missed intervals, and at least so long."""
-    return max(interval_s * intervals, least_s) * 1000
-
-
 def settle(
     claims: Iterable[Claim],
     rivals: Iterable[Rival],

@@ -1,24 +1,27 @@
-"""What readers are shown: the structs of the read-only API, and the port they come from.
+"""The port that readers read through, and what they ask.
 
-Times are Unix milliseconds of the collector's clock, in members that end in ``_ms``. Every
-answer says which time it speaks of (`as_of_ms`) and up to when it knew (`known_at_ms`).
+Every question has two times: `as_of`, what was true at, and `known_at`, what was known at.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Protocol
 
-import msgspec
+from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import LedgerRecord
-
+from chipledger_evidence.inventory import Inventory
 from chipledger_server.usecases.physical import Claim, Rival
-
-Digest = Annotated[str, msgspec.Meta(min_length=43, max_length=43)]
-Millis = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of what the API answers; every member is always there, null where there is none."""
+from chipledger_server.usecases.views import (
+    ChainLink,
+    ChipSummary,
+    Dispute,
+    EventView,
+    HostKey,
+    LogEntry,
+    Run,
+    Sighting,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,23 +42,31 @@ class When:
         return min(self.as_of_ms, self.known_at_ms)
 
 
-HostState = Literal["fresh", "silent", "never-seen"]
-
-
-class HostSummary(Answer):
-    """One host.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostsAsked:
+    """Which hosts a reader asks for.
 
     Attributes:
-        id: host id.
-        site: site it was enrolled for.
-        hardware: machine vendor and product, self-reported.
-        provider: who answers for NVML; anything but ``nvml`` is simulated.
-        key_tier: what holds its newest key.
-        enrolled_ms: when it was enrolled.
-        state: ``fresh`` within the silence limit, ``silent`` beyond it.
-        last_fresh_ms: newest report that proved to be fresh, or null.
-        chips_read: chips the driver reports, self-reported (G1).
-        chips_uncounted: devices that are unconfirmed, unidentified, lost or not physical.
+        when: hosts enrolled later are left out.
+        scope: sites the reader may see; None: everything.
+        site: only this site's.
+        host: only this one.
+    """
+
+    when: When
+    scope: frozenset[str] | None
+    site: str | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """What is stored of a host.
+
+    Attributes:
+        last_fresh_ms: newest fresh report up to the time asked for.
+        inventory: digest of the inventory that report named.
+        missing: ranges of token numbers that never arrived, first and last.
     """
 
     id: str
@@ -63,249 +74,189 @@ class HostSummary(Answer):
     hardware: str | None
     provider: str
     key_tier: str
-    enrolled_ms: Millis
-    state: HostState
-    last_fresh_ms: Millis | None
-    chips_read: int
-    chips_uncounted: int
+    enrolled_ms: int
+    last_fresh_ms: int | None
+    inventory: bytes | None
+    missing: Sequence[tuple[int, int]]
 
 
-class HostKey(Answer):
-    """One enrolled key of a host."""
-
-    kid: Digest
-    tier: str
-    enrolled_ms: Millis
-    revoked_ms: Millis | None
-    leaf: Digest
-
-
-class Run(Answer):
-    """An unbroken run of fresh sightings of one inventory; `until_ms` of a running one moves on."""
-
-    site: str
-    host: str
-    inventory: Digest
-    since_ms: Millis
-    until_ms: Millis
-    running: bool
-
-
-class ChainLink(Answer):
-    """One token of a host's chain.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChipsAsked:
+    """Which chips a reader asks for.
 
     Attributes:
-        seq: its number; a missing number is a report that never arrived.
-        token: its identity.
-        received_ms: when it arrived.
-        freshness: challenged, epoch, or late (proves nothing about its own time).
-        profile: full inventory or heartbeat.
-        resumed: the host had lost its state and continued from the collector's.
-        leaf: leaf hash of its log entry.
-        log_index: its place in the log, null while the sequencer has not placed it.
+        when: chips seen only later are left out.
+        scope: sites the reader may see; None: everything.
+        chip: only this one.
+        name: only those with this PDI, UUID or board serial.
     """
 
-    seq: int
-    token: Digest
-    received_ms: Millis
-    freshness: str
-    profile: Literal["full", "heartbeat"]
-    resumed: bool
-    leaf: Digest
-    log_index: int | None
+    when: When
+    scope: frozenset[str] | None
+    chip: int | None = None
+    name: str | None = None
 
 
-class View(Answer):
-    """How many GPUs one of the three views of a host lists."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sightings:
+    """Where a chip was seen, newest first, and what was last observed of its model."""
 
-    view: Literal["nvml", "pci", "kernel-module"]
-    gpus: int | None
+    seen: Sequence[Sighting]
+    model: ObservedModel
 
 
-class Device(Answer):
-    """One device of a host's newest inventory.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingsAsked:
+    """Which findings a reader asks for.
 
     Attributes:
-        place: position in the inventory.
-        chip: the collector's id, null where it is not identified.
-        reading: read, lost, unconfirmed, unidentified or not-physical.
-        standing: what it counts as: present, silent, disputed, moved or uncounted.
-        grade: how it is known.
-        sku: model, null where the catalogue does not know it.
+        when: findings opened later are left out, those resolved later were open.
+        scope: sites the reader may see; None: everything.
+        site: only this site's.
+        host: only this host's.
+        chip: only this chip's.
+        state: only open or only resolved ones.
     """
 
-    place: int
-    chip: int | None
-    reading: str
-    standing: str
-    grade: str
-    sku: str | None
-    name: str | None
-    uuid: str | None
-    pdi: str | None
-    serial: str | None
-    bdf: str | None
+    when: When
+    scope: frozenset[str] | None
+    site: str | None = None
+    host: str | None = None
+    chip: int | None = None
+    state: str | None = None
 
 
-class HostDetail(Answer):
-    """One host with its chain, its keys and what it holds."""
-
-    host: HostSummary
-    seq: int
-    head: Digest | None
-    missing: tuple[tuple[int, int], ...]
-    scan_status: str | None
-    driver: str | None
-    kernel_module: str | None
-    nvml_library: str | None
-    inventory: Digest | None
-    keys: tuple[HostKey, ...]
-    views: tuple[View, ...]
-    devices: tuple[Device, ...]
-    runs: tuple[Run, ...]
-    chain: tuple[ChainLink, ...]
-
-
-class Alias(Answer):
-    """A name of a chip."""
-
-    kind: str
-    value: str
-    first_ms: Millis
-
-
-class Sighting(Answer):
-    """A run of fresh sightings of one chip in one place."""
-
-    run: Run
-    place: int
-    reading: str
-    bdf: str | None
-    serial: str | None
-
-
-class Dispute(Answer):
-    """A claim on a chip that does not count, because the chip is fresh on another host too."""
-
-    host: str | None
-    kept_host: str | None
-    since_ms: Millis
-    until_ms: Millis | None
-
-
-class ChipSummary(Answer):
-    """One chip: its id and its names."""
-
-    id: int
-    first_ms: Millis
-    aliases: tuple[Alias, ...]
-
-
-class ChipDetail(Answer):
-    """One chip: its names, its model, where it was seen, and who else claimed it."""
-
-    chip: ChipSummary
-    sku: str | None
-    name: str | None
-    tpp: int | None
-    standing: str
-    grade: str
-    site: str | None
-    host: str | None
-    sightings: tuple[Sighting, ...]
-    disputes: tuple[Dispute, ...]
-
-
-class FindingView(Answer):
-    """One finding.
-
-    Attributes:
-        words: what was seen, in a sentence.
-        innocent: explanations that need no bad intent.
-        times: how often it was seen.
-        detail: what was seen, as recorded.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    """A finding as stored, its state as it was at the time asked for."""
 
     id: str
     type: str
     severity: str
-    state: str
     site: str | None
     host: str | None
     chip: int | None
-    opened_ms: Millis
-    seen_ms: Millis
-    resolved_ms: Millis | None
+    opened_ms: int
+    seen_ms: int
+    resolved_ms: int | None
     times: int
-    words: str
-    innocent: tuple[str, ...]
-    detail: msgspec.Raw
-
-
-class EventView(Answer):
-    """One event of the ledger, as entered.
-
-    Attributes:
-        record: event, statements and time of entry, as they stand in the log.
-    """
-
-    pos: int
-    id: Digest
-    type: str
-    site: str | None
-    occurred_ms: Millis
-    recorded_ms: Millis
-    principal: str
-    record: msgspec.Raw
-
-
-class LogEntry(Answer):
-    """One entry of the log.
-
-    Attributes:
-        index: its place.
-        leaf: RFC 6962 leaf hash of `entry`.
-        entry: the entry's canonical bytes, as text.
-        record: the record behind it, as text; null for those not entitled to it.
-        salt: base64url of the 16 octets hashed before the record; null as `record`.
-    """
-
-    index: int
-    leaf: Digest
-    type: str
-    time_ms: Millis
-    entry: str
-    record: str | None
-    salt: str | None
+    detail: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SiteFacts:
-    """Everything a balance of one site stands on, read in one snapshot.
+class EventsAsked:
+    """Which events of the ledger a reader asks for.
 
     Attributes:
-        records: events of the site, of its licences, and of all sites of its ultimate parents.
-        claims: newest inventory of each host, device by device.
-        rivals: other sightings of the same chips.
-        disputed: chip and host of claims that do not count.
-        downtime: when the collector was not accepting.
-        hosts: number of hosts enrolled.
+        when: what was recorded or happened later is left out.
+        scope: sites the reader may see; None: everything.
+        site: only this site's.
+        kind: only of this type.
     """
 
-    records: Sequence[LedgerRecord]
-    claims: Sequence[Claim]
-    rivals: Sequence[Rival]
-    disputed: frozenset[tuple[int, str]]
-    downtime: Sequence[tuple[int, int]]
-    hosts: int
+    when: When
+    scope: frozenset[str] | None
+    site: str | None = None
+    kind: str | None = None
 
 
-class SiteSource(Protocol):
-    """Where the balance of a site is read from."""
+class Snapshot(Protocol):
+    """The database at one moment: every answer of one request comes from one of these."""
 
-    def site_facts(self, site: str, when: When) -> SiteFacts:
-        """Return what the balance of a site stands on.
+    def all_records(self, when: When) -> Sequence[LedgerRecord]:
+        """Return the whole ledger as known at a time."""
+        ...
 
-        The cost depends on the site, its parents' deliveries and its licences, never on the fleet.
-        """
+    def family_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
+        """Return the events that bear on one site: its own, its parents' sites', licences'."""
+        ...
+
+    def claims(
+        self, when: When, *, site: str | None = None, host: str | None = None
+    ) -> Sequence[Claim]:
+        """Return every device in the newest inventory of each host."""
+        ...
+
+    def rivals(self, when: When, *, site: str) -> Sequence[Rival]:
+        """Return other sightings of the chips that hosts of a site hold."""
+        ...
+
+    def disputed(self, when: When, *, site: str) -> frozenset[tuple[int, str]]:
+        """Return chip and host of claims on those chips that do not count."""
+        ...
+
+    def downtime(self, when: When) -> Sequence[tuple[int, int]]:
+        """Return when the collector itself was not accepting."""
+        ...
+
+    def site_ids(self) -> Sequence[str]:
+        """Return the ids of all sites."""
+        ...
+
+    def hosts(self, ask: HostsAsked, *, after: str, limit: int | None) -> Sequence[HostFacts]:
+        """Return hosts in the order of their ids."""
+        ...
+
+    def keys(self, host: str, when: When) -> Sequence[HostKey]:
+        """Return a host's keys, oldest first."""
+        ...
+
+    def runs(self, host: str, when: When, *, limit: int) -> Sequence[Run]:
+        """Return a host's runs, newest first."""
+        ...
+
+    def chain(
+        self, host: str, when: When, *, before: int | None, limit: int
+    ) -> Sequence[ChainLink]:
+        """Return a host's tokens, newest number first."""
+        ...
+
+    def inventory(self, digest: bytes) -> Inventory | None:
+        """Return an inventory by its digest."""
+        ...
+
+    def chips(self, ask: ChipsAsked, *, after: int, limit: int) -> Sequence[ChipSummary]:
+        """Return chips in the order of their ids."""
+        ...
+
+    def sightings(
+        self, chip: int, when: When, *, scope: frozenset[str] | None, limit: int
+    ) -> Sightings:
+        """Return where a chip was seen."""
+        ...
+
+    def disputes(self, chip: int, when: When, *, scope: frozenset[str] | None) -> Sequence[Dispute]:
+        """Return the disputes over a chip."""
+        ...
+
+    def findings(
+        self, ask: FindingsAsked, *, after: tuple[int, str] | None, limit: int
+    ) -> Sequence[FindingRow]:
+        """Return findings, newest first, after (opened, id)."""
+        ...
+
+    def finding(self, finding: str, when: When) -> FindingRow | None:
+        """Return one finding."""
+        ...
+
+    def events(self, ask: EventsAsked, *, after: int, limit: int) -> Sequence[EventView]:
+        """Return events of the ledger in the order they were entered."""
+        ...
+
+    def event(self, key: str, *, scope: frozenset[str] | None) -> EventView | None:
+        """Return one event of the ledger."""
+        ...
+
+    def log_entries(
+        self, *, scope: frozenset[str] | None, after: int, limit: int
+    ) -> Sequence[LogEntry]:
+        """Return entries of the log in log order."""
+        ...
+
+
+class Reads(Protocol):
+    """Where everything is read from."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open the database at this moment."""
         ...

@@ -1,0 +1,146 @@
+"""Everything readers are shown, read from the database with SQLAlchemy Core.
+
+One request reads from one snapshot: a deferred transaction, which in WAL mode never waits for
+the writer and sees one state from its first statement to its last.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, select
+
+from chipledger_book.events import LedgerRecord
+from chipledger_evidence.inventory import Inventory
+from chipledger_server.adapters import schema
+from chipledger_server.adapters.reads import book, chips, findings, hosts, log, sightings
+from chipledger_server.usecases.physical import Claim, Rival
+from chipledger_server.usecases.reading import (
+    ChipsAsked,
+    EventsAsked,
+    FindingRow,
+    FindingsAsked,
+    HostFacts,
+    HostsAsked,
+    Sightings,
+    When,
+)
+from chipledger_server.usecases.views import (
+    ChainLink,
+    ChipSummary,
+    Dispute,
+    EventView,
+    HostKey,
+    LogEntry,
+    Run,
+)
+
+
+class SqlReads:
+    """The database as its readers see it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def snapshot(self) -> Iterator["SqlSnapshot"]:
+        """Open the database at this moment."""
+        with self._engine.begin() as connection:
+            yield SqlSnapshot(connection)
+
+
+class SqlSnapshot:
+    """The database at one moment; see :class:`chipledger_server.usecases.reading.Snapshot`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def all_records(self, when: When) -> Sequence[LedgerRecord]:
+        """Return the whole ledger as known at a time."""
+        return book.all_records(self._connection, when)
+
+    def family_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
+        """Return the events that bear on one site."""
+        return book.family_records(self._connection, when, site=site)
+
+    def claims(
+        self, when: When, *, site: str | None = None, host: str | None = None
+    ) -> Sequence[Claim]:
+        """Return every device in the newest inventory of each host."""
+        return sightings.claims(self._connection, when, site=site, host=host)
+
+    def rivals(self, when: When, *, site: str) -> Sequence[Rival]:
+        """Return other sightings of the chips that hosts of a site hold."""
+        return sightings.rivals(self._connection, when, site=site)
+
+    def disputed(self, when: When, *, site: str) -> frozenset[tuple[int, str]]:
+        """Return chip and host of claims on those chips that do not count."""
+        return sightings.disputed(self._connection, when, site=site)
+
+    def downtime(self, when: When) -> Sequence[tuple[int, int]]:
+        """Return when the collector itself was not accepting."""
+        return sightings.downtime(self._connection, when)
+
+    def site_ids(self) -> Sequence[str]:
+        """Return the ids of all sites, sorted."""
+        sites = schema.sites.c
+        return list(self._connection.execute(select(sites.id).order_by(sites.id)).scalars())
+
+    def hosts(self, ask: HostsAsked, *, after: str, limit: int | None) -> Sequence[HostFacts]:
+        """Return hosts in the order of their ids."""
+        return hosts.hosts(self._connection, ask, after=after, limit=limit)
+
+    def keys(self, host: str, when: When) -> Sequence[HostKey]:
+        """Return a host's keys, oldest first."""
+        return hosts.keys(self._connection, host, when)
+
+    def runs(self, host: str, when: When, *, limit: int) -> Sequence[Run]:
+        """Return a host's runs, newest first."""
+        return hosts.runs(self._connection, host, when, limit=limit)
+
+    def chain(
+        self, host: str, when: When, *, before: int | None, limit: int
+    ) -> Sequence[ChainLink]:
+        """Return a host's tokens, newest number first."""
+        return log.chain(self._connection, host, when, before=before, limit=limit)
+
+    def inventory(self, digest: bytes) -> Inventory | None:
+        """Return an inventory by its digest."""
+        return hosts.inventory(self._connection, digest)
+
+    def chips(self, ask: ChipsAsked, *, after: int, limit: int) -> Sequence[ChipSummary]:
+        """Return chips in the order of their ids."""
+        return chips.chips(self._connection, ask, after=after, limit=limit)
+
+    def sightings(
+        self, chip: int, when: When, *, scope: frozenset[str] | None, limit: int
+    ) -> Sightings:
+        """Return where a chip was seen."""
+        return chips.sightings(self._connection, chip, when, scope=scope, limit=limit)
+
+    def disputes(self, chip: int, when: When, *, scope: frozenset[str] | None) -> Sequence[Dispute]:
+        """Return the disputes over a chip."""
+        return chips.disputes(self._connection, chip, when, scope=scope)
+
+    def findings(
+        self, ask: FindingsAsked, *, after: tuple[int, str] | None, limit: int
+    ) -> Sequence[FindingRow]:
+        """Return findings, newest first, after (opened, id)."""
+        return findings.findings(self._connection, ask, after=after, limit=limit)
+
+    def finding(self, finding: str, when: When) -> FindingRow | None:
+        """Return one finding."""
+        return findings.finding(self._connection, finding, when)
+
+    def events(self, ask: EventsAsked, *, after: int, limit: int) -> Sequence[EventView]:
+        """Return events of the ledger in the order they were entered."""
+        return book.events(self._connection, ask, after=after, limit=limit)
+
+    def event(self, key: str, *, scope: frozenset[str] | None) -> EventView | None:
+        """Return one event of the ledger."""
+        return book.event(self._connection, key, scope=scope)
+
+    def log_entries(
+        self, *, scope: frozenset[str] | None, after: int, limit: int
+    ) -> Sequence[LogEntry]:
+        """Return entries of the log in log order."""
+        return log.entries(self._connection, scope=scope, after=after, limit=limit)

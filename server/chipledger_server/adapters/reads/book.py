@@ -1,0 +1,115 @@
+"""The ledger, read: events for a balance, and events for a reader."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, select
+
+from chipledger_book.events import LedgerRecord, SiteDeclared, decode_event
+from chipledger_evidence.entry import EntryType
+from chipledger_server.adapters import schema
+from chipledger_server.usecases.reading import EventsAsked, When
+from chipledger_server.usecases.views import EventView
+
+_EVENTS = schema.ledger_events.c
+_BOOKED = (EntryType.EVENT, EntryType.LICENCE, EntryType.CORRECTION)
+
+
+def all_records(connection: Connection, when: When) -> list[LedgerRecord]:
+    """Return the whole ledger as known at a time."""
+    return _records(connection, when, _EVENTS.id.is_not(None))
+
+
+def family_records(connection: Connection, when: When, *, site: str) -> list[LedgerRecord]:
+    """Return what bears on one site: its events, its parents' sites, and their licences.
+
+    Sites are found by every ultimate parent a site ever declared, licences by every consignee,
+    both by index; which of them hold at `as_of` is the book's to say.
+    """
+    sites: set[str] = {site}
+    parents: set[str] = set()
+    while True:
+        declared = select(_EVENTS.party).where(
+            _EVENTS.type == "site-declared", _EVENTS.site.in_(sites)
+        )
+        found = {row.party for row in connection.execute(declared)}
+        if found <= parents:
+            break
+        parents |= found
+        family = select(_EVENTS.site).where(
+            _EVENTS.type == "site-declared", _EVENTS.party.in_(parents)
+        )
+        sites |= {row.site for row in connection.execute(family)}
+    records = _records(connection, when, _EVENTS.site.in_(sites))
+    holders = {
+        record.event.site.consignee.id
+        for record in records
+        if isinstance(record.event, SiteDeclared)
+    }
+    licences = _records(connection, when, _EVENTS.site.is_(None) & _EVENTS.party.in_(holders))
+    return [*records, *licences]
+
+
+def events(connection: Connection, ask: EventsAsked, *, after: int, limit: int) -> list[EventView]:
+    """Return events in the order they were entered, after a position."""
+    where: list[ColumnElement[bool]] = [
+        _EVENTS.pos > after,
+        _EVENTS.recorded_ms <= ask.when.known_at_ms,
+        _EVENTS.occurred_ms <= ask.when.as_of_ms,
+    ]
+    if ask.scope is not None:
+        where.append(_EVENTS.site.in_(ask.scope))
+    if ask.site is not None:
+        where.append(_EVENTS.site == ask.site)
+    if ask.kind is not None:
+        where.append(_EVENTS.type == ask.kind)
+    return _views(connection, where, limit)
+
+
+def event(connection: Connection, key: str, *, scope: frozenset[str] | None) -> EventView | None:
+    """Return one event, if the reader may see it."""
+    where: list[ColumnElement[bool]] = [_EVENTS.id == key]
+    if scope is not None:
+        where.append(_EVENTS.site.in_(scope))
+    return next(iter(_views(connection, where, 1)), None)
+
+
+def _records(
+    connection: Connection, when: When, condition: ColumnElement[bool]
+) -> list[LedgerRecord]:
+    query = (
+        select(_EVENTS.body, _EVENTS.recorded_ms)
+        .where(condition, _EVENTS.recorded_ms <= when.known_at_ms)
+        .order_by(_EVENTS.pos)
+    )
+    return [
+        LedgerRecord(event=decode_event(bytes(row.body)), recorded_at_ms=row.recorded_ms)
+        for row in connection.execute(query)
+    ]
+
+
+def _views(
+    connection: Connection, where: Sequence[ColumnElement[bool]], limit: int
+) -> list[EventView]:
+    """Return events with the records that stand in the log for them."""
+    records = schema.records.c
+    query = (
+        select(schema.ledger_events, records.record)
+        .join(schema.records, (records.subject == _EVENTS.id) & records.type.in_(_BOOKED))
+        .where(*where)
+        .order_by(_EVENTS.pos)
+        .limit(limit)
+    )
+    return [
+        EventView(
+            pos=row["pos"],
+            id=row["id"],
+            type=row["type"],
+            site=row["site"],
+            occurred_ms=row["occurred_ms"],
+            recorded_ms=row["recorded_ms"],
+            principal=row["principal"],
+            record=msgspec.Raw(bytes(row["record"])),
+        )
+        for row in connection.execute(query).mappings()
+    ]

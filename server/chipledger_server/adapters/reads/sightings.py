@@ -1,0 +1,170 @@
+"""Sightings at a time: what the newest inventory of each host of a site holds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, case, func, literal, or_, select
+
+from chipledger_server.adapters import schema
+from chipledger_server.usecases.physical import Claim, Reading, Rival
+from chipledger_server.usecases.reading import When
+
+_HOSTS = schema.hosts.c
+_RUNS = schema.presence.c
+_DEVICES = schema.inventory_chips
+_RUN_COLUMNS = (_RUNS.host, _RUNS.site, _RUNS.inventory, _RUNS.since_ms)
+
+
+def newest_runs(when: When, *, site: str | None = None, host: str | None = None) -> Select[Any]:
+    """Return the query for the newest run of each host: host, site, inventory, since, until.
+
+    One look into the index of runs for each host of the site, whatever else is in the database.
+    """
+    at = when.seen_until_ms
+    newest = (
+        select(_RUNS.id)
+        .where(_RUNS.host == _HOSTS.id, _RUNS.since_ms <= at)
+        .order_by(_RUNS.since_ms.desc(), _RUNS.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(*_RUN_COLUMNS, _until(at).label("until_ms")).select_from(
+        schema.hosts.join(schema.presence, _RUNS.id == newest)
+    )
+    if site is not None:
+        query = query.where(_HOSTS.site == site)
+    if host is not None:
+        query = query.where(_HOSTS.id == host)
+    return query
+
+
+def claims(
+    connection: Connection, when: When, *, site: str | None = None, host: str | None = None
+) -> list[Claim]:
+    """Return every device in the newest inventories, in the order of host and place."""
+    runs = newest_runs(when, site=site, host=host).cte("runs")
+    devices = _DEVICES.c
+    query = (
+        select(runs.c.host, runs.c.site, runs.c.since_ms, runs.c.until_ms, *devices)
+        .select_from(runs.join(_DEVICES, devices.inventory == runs.c.inventory))
+        .order_by(runs.c.host, devices.index)
+    )
+    rows = connection.execute(query).mappings().all()
+    later = _later_pdi(connection, rows, when)
+    return [_claim(row, later) for row in rows]
+
+
+def rivals(connection: Connection, when: When, *, site: str) -> list[Rival]:
+    """Return the other sightings, anywhere, of chips that hosts of a site hold."""
+    at = when.seen_until_ms
+    runs = newest_runs(when, site=site).cte("runs")
+    mine = _DEVICES.alias("mine")
+    other = _DEVICES.alias("other")
+    query = (
+        select(other.c.chip, _RUNS.host, func.max(_until(at)).label("until_ms"))
+        .select_from(
+            runs.join(mine, mine.c.inventory == runs.c.inventory)
+            .join(other, other.c.chip == mine.c.chip)
+            .join(schema.presence, _RUNS.inventory == other.c.inventory)
+            .join(schema.hosts, _HOSTS.id == _RUNS.host)
+        )
+        .where(
+            _RUNS.host != runs.c.host,
+            _RUNS.since_ms <= at,
+            other.c.state.in_((Reading.READ, Reading.LOST)),
+        )
+        .group_by(other.c.chip, _RUNS.host)
+    )
+    return [
+        Rival(chip=row.chip, host=row.host, until_ms=row.until_ms)
+        for row in connection.execute(query)
+    ]
+
+
+def disputed(connection: Connection, when: When, *, site: str) -> frozenset[tuple[int, str]]:
+    """Return chip and host of every claim on a chip of a site's hosts that does not count.
+
+    Claims of other hosts on the same chips are among them: they do not outweigh ours.
+    """
+    at = when.seen_until_ms
+    runs = newest_runs(when, site=site).cte("runs")
+    disputes = schema.disputes.c
+    chips = select(_DEVICES.c.chip).join(runs, runs.c.inventory == _DEVICES.c.inventory)
+    query = select(disputes.chip, disputes.host).where(
+        disputes.chip.in_(chips), disputes.since_ms <= at, _open(disputes.until_ms, at)
+    )
+    return frozenset((row.chip, row.host) for row in connection.execute(query))
+
+
+def downtime(connection: Connection, when: When) -> list[tuple[int, int]]:
+    """Return when the collector itself was not accepting."""
+    columns = schema.downtime.c
+    query = select(columns.from_ms, columns.to_ms).where(columns.from_ms <= when.seen_until_ms)
+    return [(row.from_ms, row.to_ms) for row in connection.execute(query)]
+
+
+def host_count(connection: Connection, when: When, *, site: str) -> int:
+    """Return how many hosts were enrolled at a site."""
+    query = select(func.count()).where(
+        _HOSTS.site == site, _HOSTS.enrolled_ms <= when.seen_until_ms
+    )
+    return connection.execute(query).scalar_one()
+
+
+def _until(at: int) -> Any:  # noqa: ANN401 - an SQL expression
+    """Return the end of a run as known at a time: of a running one, its host's newest report."""
+    end = func.coalesce(_RUNS.until_ms, _HOSTS.fresh_ms, _RUNS.since_ms)
+    return case((end > at, literal(at)), else_=end)
+
+
+def _open(column: Any, at: int) -> Any:  # noqa: ANN401 - SQL expressions
+    return or_(column.is_(None), column > at)
+
+
+def _later_pdi(
+    connection: Connection, rows: Sequence[Mapping[Any, Any]], when: When
+) -> dict[int, str]:
+    """Return the PDI, learnt by other reports, of chips whose inventory does not give it.
+
+    A driver upgrade that adds the PDI is the same chip; receipts name chips by it.
+    """
+    lacking = sorted({row["chip"] for row in rows if row["chip"] is not None and not row["pdi"]})
+    aliases = schema.chip_aliases.c
+    found: dict[int, str] = {}
+    for start in range(0, len(lacking), _MOST_PARAMETERS):
+        query = (
+            select(aliases.chip, aliases.value)
+            .where(
+                and_(
+                    aliases.kind == "pdi",
+                    aliases.first_ms <= when.known_at_ms,
+                    aliases.chip.in_(lacking[start : start + _MOST_PARAMETERS]),
+                )
+            )
+            .order_by(aliases.first_ms.desc())
+        )
+        found.update({row.chip: row.value for row in connection.execute(query)})
+    return found
+
+
+_MOST_PARAMETERS = 10_000
+
+
+def _claim(row: Mapping[Any, Any], later: Mapping[int, str]) -> Claim:
+    return Claim(
+        chip=row["chip"],
+        site=row["site"],
+        host=row["host"],
+        place=row["index"],
+        reading=Reading(row["state"]),
+        since_ms=row["since_ms"],
+        until_ms=row["until_ms"],
+        uuid=row["uuid"],
+        pdi=row["pdi"] or later.get(row["chip"]),
+        serial=row["serial"],
+        board_part=row["board_part"],
+        name=row["name"],
+        device=row["device"],
+        subsystem=row["subsystem"],
+        bdf=row["bdf"],
+    )

@@ -1,0 +1,37 @@
+"""Importing documents of others: an nvidia-smi document becomes a declared inventory.
+
+What a document declares has grade G0, whoever made it. It stands in a column of its own and
+fills no hole in the book.
+"""
+
+import hashlib
+
+from chipledger_book.events import DeclaredInventory
+from chipledger_book.nvidia_smi import parse_nvidia_smi
+from chipledger_book.terms import Document
+
+
+def declared_inventory(
+    document: bytes, *, site: str, label: str, title: str, at_ms: int
+) -> DeclaredInventory:
+    """Return the event that an ``nvidia-smi -q -x`` document amounts to.
+
+    Args:
+        document: its bytes.
+        site: where the machine is said to stand.
+        label: name of the machine; a newer import under the same label replaces this one.
+        title: what people call the document.
+        at_ms: when the declaration is made; what the document says of its own time proves nothing.
+
+    Raises:
+        BookError: `malformed-document`, `document-too-large` or `document-declares-entities`.
+    """
+    parsed = parse_nvidia_smi(document)
+    return DeclaredInventory(
+        occurred_at_ms=at_ms,
+        site=site,
+        label=label,
+        source="nvidia-smi",
+        chips=parsed.chips,
+        documents=(Document(sha256=hashlib.sha256(document).hexdigest(), title=title),),
+    )

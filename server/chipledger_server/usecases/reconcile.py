@@ -1,0 +1,164 @@
+"""The balance of a site, from the database: load, settle what was seen, ask the book.
+
+The arithmetic is :func:`chipledger_book.balance.reconcile`, the same code an auditor runs
+offline. Here is only what it is fed: the events of the site's family, and the sightings of the
+sites that share a licence or an ultimate parent with it. Nothing else of the fleet is read.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chipledger_book.balance import Question, linked_sites, reconcile
+from chipledger_book.ledger import Book, fold
+from chipledger_book.report import SiteReport
+from chipledger_book.rules import Tables
+from chipledger_server.usecases.limits import CANNOT_SEE
+from chipledger_server.usecases.physical import Patience, Settled, Standing, seen_chips, settle
+from chipledger_server.usecases.reading import HostsAsked, Snapshot, When
+from chipledger_server.usecases.views import Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What everything is measured by.
+
+    Attributes:
+        tables: catalogue, country lists and rule set.
+        silence_limit_ms: how long a host may not answer.
+    """
+
+    tables: Tables
+    silence_limit_ms: int
+
+
+class Uncounted(Answer, frozen=True, kw_only=True):
+    """Devices that agents saw and that count nowhere, each for its own reason.
+
+    Attributes:
+        unconfirmed: views of driver, PCI bus and kernel module differ; no more than declared.
+        unidentified: on the PCI bus only, as when handed to a virtual machine.
+        not_physical: virtual GPUs.
+        lost: listed by the driver, but neither it nor we can say which chip it is.
+        moved: chips of an older inventory that were seen later on another host.
+    """
+
+    unconfirmed: int
+    unidentified: int
+    not_physical: int
+    lost: int
+    moved: int
+
+
+class SiteBalance(Answer, frozen=True, kw_only=True):
+    """The balance of a site, and what a reader must know beside it.
+
+    Attributes:
+        report: balance and both verdicts.
+        hosts: hosts enrolled.
+        hosts_silent: of these, silent.
+        hosts_never_seen: of these, without any fresh report.
+        uncounted: devices that count nowhere.
+        silence_limit_ms: policy used.
+        cannot_see: what this result cannot see, in sentences.
+    """
+
+    report: SiteReport
+    hosts: int
+    hosts_silent: int
+    hosts_never_seen: int
+    uncounted: Uncounted
+    silence_limit_ms: int
+    cannot_see: tuple[str, ...]
+
+
+def balance_of(snapshot: Snapshot, site: str, when: When, measure: Measure) -> SiteBalance:
+    """Return the balance of one site.
+
+    Raises:
+        BookError: `unknown-site`, or tables that lack what the book holds.
+    """
+    book = fold(snapshot.family_records(when, site=site))
+    return Balances(snapshot, book, when, measure).of(site)
+
+
+def all_balances(
+    snapshot: Snapshot, when: When, measure: Measure, *, scope: frozenset[str] | None
+) -> list[SiteBalance]:
+    """Return the balance of every site in a scope, by site id."""
+    book = fold(snapshot.all_records(when))
+    balances = Balances(snapshot, book, when, measure)
+    return [balances.of(site) for site in book.site_ids() if scope is None or site in scope]
+
+
+class Balances:
+    """Balances at one time, from one snapshot and one book; each site is settled once."""
+
+    def __init__(self, snapshot: Snapshot, book: Book, when: When, measure: Measure) -> None:
+        self._snapshot = snapshot
+        self._book = book
+        self._when = when
+        self._measure = measure
+        self._patience = Patience(
+            limit_ms=measure.silence_limit_ms, downtime=snapshot.downtime(when)
+        )
+        self._settled: dict[str, tuple[Settled, ...]] = {}
+
+    def of(self, site: str) -> SiteBalance:
+        """Return the balance of one site."""
+        at = self._when.as_of_ms
+        linked = linked_sites(self._book, site, as_of_ms=at)
+        report = reconcile(
+            self._book,
+            [chip for name in linked for chip in seen_chips(self.settled(name))],
+            self._measure.tables,
+            Question(as_of_ms=at, known_at_ms=self._when.known_at_ms),
+            site=site,
+        )
+        asked = HostsAsked(when=self._when, scope=None, site=site)
+        hosts = self._snapshot.hosts(asked, after="", limit=None)
+        heard = [host.last_fresh_ms for host in hosts if host.last_fresh_ms is not None]
+        return SiteBalance(
+            report=report,
+            hosts=len(hosts),
+            hosts_silent=sum(self._patience.silent(last, at) for last in heard),
+            hosts_never_seen=len(hosts) - len(heard),
+            uncounted=count_uncounted(self.settled(site)),
+            silence_limit_ms=self._measure.silence_limit_ms,
+            cannot_see=CANNOT_SEE,
+        )
+
+    def settled(self, site: str) -> tuple[Settled, ...]:
+        """Return what every device of a site's hosts comes to."""
+        if site not in self._settled:
+            self._settled[site] = settle_site(self._snapshot, site, self._when, self._patience)
+        return self._settled[site]
+
+
+def settle_site(
+    snapshot: Snapshot, site: str, when: When, patience: Patience
+) -> tuple[Settled, ...]:
+    """Return what every device in the newest inventories of a site's hosts comes to."""
+    return settle(
+        snapshot.claims(when, site=site),
+        snapshot.rivals(when, site=site),
+        snapshot.disputed(when, site=site),
+        patience=patience,
+        at_ms=when.as_of_ms,
+    )
+
+
+def count_uncounted(settled: Iterable[Settled]) -> Uncounted:
+    """Return how many devices count nowhere, by reason."""
+    reasons = Counter(
+        "moved" if one.standing is Standing.MOVED else one.claim.reading.replace("-", "_")
+        for one in settled
+        if one.standing in (Standing.MOVED, Standing.UNCOUNTED)
+    )
+    return Uncounted(
+        unconfirmed=reasons["unconfirmed"],
+        unidentified=reasons["unidentified"],
+        not_physical=reasons["not_physical"],
+        lost=reasons["lost"] + reasons["read"],
+        moved=reasons["moved"],
+    )

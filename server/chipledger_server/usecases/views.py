@@ -1,0 +1,250 @@
+"""What readers are shown: the structs of the read-only API.
+
+Times are Unix milliseconds of the collector's clock, in members that end in ``_ms``. Every
+member is always there, null where there is nothing to say.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Digest = Annotated[str, msgspec.Meta(min_length=43, max_length=43)]
+Millis = Annotated[int, msgspec.Meta(ge=0)]
+HostState = Literal["fresh", "silent", "never-seen"]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what the API answers; every member is always there, null where there is none."""
+
+
+class HostSummary(Answer, frozen=True, kw_only=True):
+    """One host.
+
+    Attributes:
+        id: host id.
+        site: site it was enrolled for.
+        hardware: machine vendor and product, self-reported.
+        provider: who answers for NVML; anything but ``nvml`` is simulated.
+        key_tier: what holds its newest key.
+        enrolled_ms: when it was enrolled.
+        state: ``fresh`` within the silence limit, ``silent`` beyond it.
+        last_fresh_ms: newest report that proved to be fresh, or null.
+        chips_read: chips the driver reports, self-reported (G1).
+        chips_uncounted: devices that are unconfirmed, unidentified, lost or not physical.
+    """
+
+    id: str
+    site: str
+    hardware: str | None
+    provider: str
+    key_tier: str
+    enrolled_ms: Millis
+    state: HostState
+    last_fresh_ms: Millis | None
+    chips_read: int
+    chips_uncounted: int
+
+
+class HostKey(Answer, frozen=True, kw_only=True):
+    """One enrolled key of a host."""
+
+    kid: Digest
+    tier: str
+    enrolled_ms: Millis
+    revoked_ms: Millis | None
+    leaf: Digest
+
+
+class Run(Answer, frozen=True, kw_only=True):
+    """An unbroken run of fresh sightings of one inventory; `until_ms` of a running one moves on."""
+
+    site: str
+    host: str
+    inventory: Digest
+    since_ms: Millis
+    until_ms: Millis
+    running: bool
+
+
+class ChainLink(Answer, frozen=True, kw_only=True):
+    """One token of a host's chain.
+
+    Attributes:
+        seq: its number; a missing number is a report that never arrived.
+        token: its identity.
+        received_ms: when it arrived.
+        freshness: challenged, epoch, or late (proves nothing about its own time).
+        leaf: leaf hash of its log entry.
+        log_index: its place in the log, null while the sequencer has not placed it.
+    """
+
+    seq: int
+    token: Digest
+    received_ms: Millis
+    freshness: str
+    leaf: Digest
+    log_index: int | None
+
+
+class View(Answer, frozen=True, kw_only=True):
+    """How many GPUs one of the three views of a host lists."""
+
+    view: Literal["nvml", "pci", "kernel-module"]
+    gpus: int | None
+
+
+class Device(Answer, frozen=True, kw_only=True):
+    """One device of a host's newest inventory.
+
+    Attributes:
+        place: position in the inventory.
+        chip: the collector's id, null where it is not identified.
+        reading: read, lost, unconfirmed, unidentified or not-physical.
+        standing: what it counts as: present, silent, disputed, moved or uncounted.
+        grade: how it is known.
+        sku: model, null where the catalogue does not know it.
+    """
+
+    place: int
+    chip: int | None
+    reading: str
+    standing: str
+    grade: str
+    sku: str | None
+    name: str | None
+    uuid: str | None
+    pdi: str | None
+    serial: str | None
+    bdf: str | None
+
+
+class HostDetail(Answer, frozen=True, kw_only=True):
+    """One host with its chain, its keys and what it holds."""
+
+    host: HostSummary
+    seq: int
+    head: Digest | None
+    missing: tuple[tuple[int, int], ...]
+    scan_status: str | None
+    driver: str | None
+    kernel_module: str | None
+    nvml_library: str | None
+    inventory: Digest | None
+    keys: tuple[HostKey, ...]
+    views: tuple[View, ...]
+    devices: tuple[Device, ...]
+    runs: tuple[Run, ...]
+    chain: tuple[ChainLink, ...]
+
+
+class Alias(Answer, frozen=True, kw_only=True):
+    """A name of a chip."""
+
+    kind: str
+    value: str
+    first_ms: Millis
+
+
+class Sighting(Answer, frozen=True, kw_only=True):
+    """A run of fresh sightings of one chip in one place."""
+
+    run: Run
+    place: int
+    reading: str
+    bdf: str | None
+    serial: str | None
+
+
+class Dispute(Answer, frozen=True, kw_only=True):
+    """A claim on a chip that does not count, because the chip is fresh on another host too."""
+
+    host: str | None
+    kept_host: str | None
+    since_ms: Millis
+    until_ms: Millis | None
+
+
+class ChipSummary(Answer, frozen=True, kw_only=True):
+    """One chip: its id and its names."""
+
+    id: int
+    first_ms: Millis
+    aliases: tuple[Alias, ...]
+
+
+class ChipDetail(Answer, frozen=True, kw_only=True):
+    """One chip: its names, its model, where it was seen, and who else claimed it."""
+
+    chip: ChipSummary
+    sku: str | None
+    name: str | None
+    tpp: int | None
+    standing: str
+    grade: str
+    site: str | None
+    host: str | None
+    sightings: tuple[Sighting, ...]
+    disputes: tuple[Dispute, ...]
+
+
+class FindingView(Answer, frozen=True, kw_only=True):
+    """One finding.
+
+    Attributes:
+        words: what was seen, in a sentence.
+        innocent: explanations that need no bad intent.
+        times: how often it was seen.
+        detail: what was seen, as recorded.
+    """
+
+    id: str
+    type: str
+    severity: str
+    state: str
+    site: str | None
+    host: str | None
+    chip: int | None
+    opened_ms: Millis
+    seen_ms: Millis
+    resolved_ms: Millis | None
+    times: int
+    words: str
+    innocent: tuple[str, ...]
+    detail: msgspec.Raw
+
+
+class EventView(Answer, frozen=True, kw_only=True):
+    """One event of the ledger, as entered.
+
+    Attributes:
+        record: event, statements and time of entry, as they stand in the log.
+    """
+
+    pos: int
+    id: Digest
+    type: str
+    site: str | None
+    occurred_ms: Millis
+    recorded_ms: Millis
+    principal: str
+    record: msgspec.Raw
+
+
+class LogEntry(Answer, frozen=True, kw_only=True):
+    """One entry of the log.
+
+    Attributes:
+        index: its place.
+        leaf: RFC 6962 leaf hash of `entry`.
+        entry: the entry's canonical bytes, as text.
+        record: the record behind it, as text; null for those not entitled to it.
+        salt: base64url of the 16 octets hashed before the record; null as `record`.
+    """
+
+    index: int
+    leaf: Digest
+    type: str
+    time_ms: Millis
+    entry: str
+    record: str | None
+    salt: str | None
