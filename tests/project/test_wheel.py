@@ -40,6 +40,7 @@ class Role:
 
     name: str
     extra: str
+    program: str
     packages: tuple[str, ...]
     absent: frozenset[str]
 
@@ -48,16 +49,24 @@ AGENT_ONLY = frozenset({"pynvml", "requests", "apscheduler"})
 SERVER_ONLY = frozenset({"litestar", "uvicorn", "sqlalchemy", "alembic", "jinja2"})
 LIBRARIES = ("chipledger_evidence", "chipledger_book", "chipledger_audit")
 ROLES = (
-    Role(name="audit", extra="", packages=LIBRARIES, absent=AGENT_ONLY | SERVER_ONLY),
+    Role(
+        name="audit",
+        extra="",
+        program="chipledger-verify",
+        packages=LIBRARIES,
+        absent=AGENT_ONLY | SERVER_ONLY,
+    ),
     Role(
         name="agent",
         extra="[agent]",
+        program="chipledger-agent",
         packages=("chipledger_evidence", "chipledger_agent"),
         absent=SERVER_ONLY,
     ),
     Role(
         name="server",
         extra="[server]",
+        program="chipledger-server",
         packages=(*LIBRARIES, "chipledger_server"),
         absent=AGENT_ONLY,
     ),
@@ -124,6 +133,7 @@ def test_a_role_gets_what_it_needs_and_nothing_of_the_others(
         "import importlib.metadata as m; print(*(d.name.lower() for d in m.distributions()))",
     )
 
+    assert run(str(tmp_path / "bin" / role.program), "--help").startswith("usage:")
     assert foreign.split() == []
     allowed = distributions(requirements.read_text(encoding="utf-8")) | {"chipledger"}
     assert {re.sub(r"[-_.]+", "-", name) for name in installed.split()} <= allowed
