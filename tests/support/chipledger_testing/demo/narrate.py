@@ -66,9 +66,8 @@ def closing(url: str, token: str, planted: Sequence[str]) -> None:
         say(f"  - {text}")
     say(f"\nScreens  {url}/    (sign in with the auditor's token)")
     say(f"Token    {token}")
-    say(
-        f"API      {url}/api/v1/   Printed {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}\n"
-    )
+    say(f"API      {url}/api/v1/")
+    say(time.strftime("Printed  %Y-%m-%d %H:%M:%S UTC\n", time.gmtime()))
 
 
 def real_site(site: str) -> str:

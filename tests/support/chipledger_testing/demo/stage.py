@@ -1,5 +1,6 @@
 """The processes of the demo: one collector, one agent a host, each with a folder of its own."""
 
+import http.client
 import json
 import os
 import signal
