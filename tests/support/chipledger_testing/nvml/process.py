@@ -1,0 +1,93 @@
+"""Scan children that behave, on a clock that only moves when somebody waits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chipledger_agent.scan.lines import Line, encode_line
+from chipledger_agent.scan.process import Process
+
+
+@dataclass
+class WaitingClock:
+    """Milliseconds; moved by the fakes when they are waited for."""
+
+    now_ms: int = 0
+
+    def __call__(self) -> int:
+        """Return the time."""
+        return self.now_ms
+
+
+@dataclass
+class FakeChild:
+    """A child with a script.
+
+    Attributes:
+        output: what it writes at once, then it hangs or ends.
+        hangs: it never ends by itself.
+        unkillable: it does not end by SIGKILL either (an uninterruptible call).
+        code: its exit status when it ends by itself.
+    """
+
+    clock: WaitingClock
+    output: bytes = b""
+    hangs: bool = False
+    unkillable: bool = False
+    code: int = 0
+    killed: int = 0
+    closed: bool = False
+    gone: bool = False
+
+    def read(self, timeout_ms: int) -> bytes | None:
+        """Return the output, then nothing until the end."""
+        if self.output:
+            output, self.output = self.output, b""
+            return output
+        if not self.hangs:
+            return None
+        self.clock.now_ms += timeout_ms
+        return b""
+
+    def exited(self) -> int | None:
+        """Return the exit status once it is gone."""
+        if self.gone or (self.killed and not self.unkillable):
+            return -9
+        return None if self.hangs else self.code
+
+    def wait(self, timeout_ms: int) -> int | None:
+        """Let time pass for a child that does not end."""
+        if self.exited() is None:
+            self.clock.now_ms += timeout_ms
+        return self.exited()
+
+    def kill(self) -> None:
+        """Count the signal."""
+        self.killed += 1
+
+    def note(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def close(self) -> None:
+        """Remember that the pipes were let go."""
+        self.closed = True
+
+
+@dataclass
+class FakeSpawn:
+    """Hands out children in order and remembers the commands."""
+
+    children: list[FakeChild]
+    commands: list[tuple[str, ...]] = field(default_factory=list)
+
+    def __call__(self, command: Sequence[str]) -> Process:
+        """Start the next child; none left is a system that cannot start one."""
+        self.commands.append(tuple(command))
+        if not self.children:
+            raise OSError("no more children")
+        return self.children.pop(0)
+
+
+def told(*lines: Line) -> bytes:
+    """Return what a child that told these lines wrote."""
+    return b"".join(encode_line(line) for line in lines)
