@@ -1,0 +1,227 @@
+"""The spool as files: one report a file, its place in the chain in its name.
+
+Folders of one chain (one enrolled host): ``waiting``, ``sent``, ``aside`` (refused, not told
+yet) and ``told`` (refused, and named in an accepted token). Moving a report is one rename.
+The listing of the folders is the only truth; nothing is cached, so an operation that failed
+half-way leaves nothing in memory that the disk does not know.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from chipledger_agent.adapters.durable import TEMPORARY, Disk, storage_failed, write_durably
+from chipledger_agent.adapters.skips import SkipCounter
+from chipledger_agent.domain.chain import Link
+from chipledger_agent.domain.failures import AgentCode, AgentError
+from chipledger_agent.domain.spoolrules import (
+    Filed,
+    Limits,
+    Usage,
+    expired,
+    has_room,
+    head_of,
+    in_order,
+)
+from chipledger_evidence.claims import Refused
+from chipledger_evidence.errors import EvidenceError
+from chipledger_evidence.framing import decode_body, encode_body
+from chipledger_evidence.ids import TokenId
+from chipledger_evidence.token import Token
+
+WAITING, SENT, ASIDE, TOLD = "waiting", "sent", "aside", "told"
+_FOLDERS = (WAITING, SENT, ASIDE, TOLD)
+
+
+class SpoolFiles:
+    """Keeps the promises of :class:`~chipledger_agent.ports.Spool` under one folder of a disk.
+
+    Args:
+        disk: where the files are.
+        chain: folder of this host's chain.
+        limits: how much may wait.
+        keep_sent_s: how long acknowledged reports, and refused ones once told, stay.
+    """
+
+    def __init__(self, disk: Disk, *, chain: str, limits: Limits, keep_sent_s: int) -> None:
+        self._disk = disk
+        self._chain = chain
+        self._limits = limits
+        self._keep_sent_s = keep_sent_s
+        self._skips = SkipCounter(disk, chain)
+        self._synced = False
+
+    def open(self) -> None:
+        """Make the folders, sweep what a crash left, and bring every name to the disk.
+
+        Raises:
+            AgentError: `storage-failed`.
+        """
+        try:
+            for folder in _FOLDERS:
+                self._disk.make_folder(f"{self._chain}/{folder}")
+            self._skips.prepare()
+            for folder in _FOLDERS:
+                for name in self._disk.names(f"{self._chain}/{folder}"):
+                    if name.endswith(TEMPORARY):
+                        self._disk.unlink(f"{self._chain}/{folder}/{name}")
+            self._settle_doubles()
+        except OSError as error:
+            raise storage_failed(error, f"preparing the spool {self._chain}") from error
+
+    def head(self) -> Link:
+        """Return the newest report ever kept here."""
+        return head_of(self._everything())
+
+    def known(self) -> Mapping[int, TokenId]:
+        """Return every report still held, by `seq`."""
+        return {item.link.seq: item.link.token for item in self._everything()}
+
+    def acknowledged(self) -> int:
+        """Return the highest acknowledged `seq` still held, 0 when none."""
+        return max((item.link.seq for item in self._filed(SENT)), default=0)
+
+    def has_room(self) -> bool:
+        """Tell whether one more report may wait."""
+        return has_room(self.usage(), self._limits)
+
+    def usage(self) -> Usage:
+        """Return how much waits, reports put aside and not yet told included."""
+        reports = size_bytes = 0
+        with self._failing("measuring the spool"):
+            for folder in (WAITING, ASIDE):
+                for item in self._filed(folder):
+                    reports += 1
+                    size_bytes += self._disk.size(self._path(folder, item))
+        return Usage(reports=reports, size_bytes=size_bytes)
+
+    def keep(self, seq: int, token: Token) -> None:
+        """Make `token` durable; only then may it be sent."""
+        item = Filed(link=Link(seq=seq, token=token.identity))
+        folder = f"{self._chain}/{WAITING}"
+        self._synced = False
+        with self._failing(f"keeping report {seq}"):
+            try:
+                write_durably(self._disk, folder, item.name, encode_body([token]))
+            except OSError:
+                # Not sure to be durable: take it back. Where that fails too it still stands in
+                # the listing, so its number stays used and `waiting` will sync it first.
+                with contextlib.suppress(OSError):
+                    self._disk.unlink(f"{folder}/{item.name}")
+                raise
+        self._synced = True
+        self._skips.carried()
+
+    def waiting(self) -> Sequence[Link]:
+        """Return the reports not yet answered, oldest first. All of them are durable."""
+        if not self._synced:
+            with self._failing("syncing the spool"):
+                self._disk.sync_folder(f"{self._chain}/{WAITING}")
+            self._synced = True
+        return [item.link for item in self._filed(WAITING)]
+
+    def load(self, link: Link) -> Token:
+        """Return a waiting report; `report-unreadable` when its bytes are not what was signed."""
+        with self._failing(f"reading report {link.seq}"):
+            data = self._disk.read(self._path(WAITING, Filed(link=link)))
+        try:
+            (token,) = decode_body(data).tokens
+        except (EvidenceError, ValueError) as error:
+            raise _unreadable(link) from error
+        if token.identity != link.token:
+            raise _unreadable(link)
+        return token
+
+    def acknowledge(self, link: Link, *, now_s: int) -> None:
+        """File a waiting report as sent; it stays for the retention."""
+        self._move(Filed(link=link), WAITING, Filed(link=link, note=str(now_s)), SENT)
+
+    def put_aside(self, link: Link, *, code: str) -> None:
+        """File a waiting report as refused, to be named in the next tokens."""
+        self._move(Filed(link=link), WAITING, Filed(link=link, note=code), ASIDE)
+
+    def untold(self) -> Sequence[Refused]:
+        """Return the refused reports that no accepted token has named, oldest first."""
+        return [
+            Refused(code=item.note, seq=item.link.seq, token=item.link.token)
+            for item in self._filed(ASIDE)
+        ]
+
+    def told(self, refused: Sequence[Refused]) -> None:
+        """Remember that an accepted token named these."""
+        named = {(item.seq, item.token) for item in refused}
+        for item in self._filed(ASIDE):
+            if (item.link.seq, item.link.token) in named:
+                self._move(item, ASIDE, item, TOLD)
+
+    def requeue(self, *, after_seq: int) -> int:
+        """Let acknowledged reports after `after_seq` wait again; return how many."""
+        again = [item for item in self._filed(SENT) if item.link.seq > after_seq]
+        for item in again:
+            self._move(item, SENT, Filed(link=item.link), WAITING)
+        return len(again)
+
+    def count_skip(self) -> None:
+        """Count one scan that was not made or not kept; works on a full disk."""
+        with self._failing("counting a skipped scan"):
+            self._skips.add(self.head().seq)
+
+    def skipped(self) -> int:
+        """Return the scans counted since the newest kept report."""
+        return self._skips.count(self.head().seq)
+
+    def prune(self, *, now_s: int) -> int:
+        """Delete acknowledged reports whose retention has passed; return how many."""
+        gone = expired(self._filed(SENT), now_s=now_s, keep_s=self._keep_sent_s, head=self.head())
+        with self._failing("pruning sent reports"):
+            for item in gone:
+                self._disk.unlink(self._path(SENT, item))
+        return len(gone)
+
+    def _settle_doubles(self) -> None:
+        """Put aside a second report of one number: neither was sent (see `keep`).
+
+        A rename between folders that a crash left half done shows as one report in two
+        folders: the earlier folder goes on, because everything done from there is repeatable.
+        """
+        seen: dict[int, TokenId] = {}
+        held: set[Link] = set()
+        for folder in _FOLDERS:
+            for item in self._filed(folder):
+                if item.link in held:
+                    self._disk.unlink(self._path(folder, item))
+                elif folder == WAITING and item.link.seq in seen:
+                    self.put_aside(item.link, code=AgentCode.SEQ_DOUBLED)
+                seen.setdefault(item.link.seq, item.link.token)
+                held.add(item.link)
+
+    def _move(self, item: Filed, source: str, renamed: Filed, target: str) -> None:
+        with self._failing(f"filing report {item.link.seq} under {target}"):
+            self._disk.rename(self._path(source, item), self._path(target, renamed))
+            # The new name first: a crash then finds the report twice rather than not at all.
+            self._disk.sync_folder(f"{self._chain}/{target}")
+            self._disk.sync_folder(f"{self._chain}/{source}")
+
+    def _everything(self) -> Iterable[Filed]:
+        return [item for folder in _FOLDERS for item in self._filed(folder)]
+
+    def _filed(self, folder: str) -> list[Filed]:
+        with self._failing(f"listing {folder}"):
+            return in_order(self._disk.names(f"{self._chain}/{folder}"))
+
+    def _path(self, folder: str, item: Filed) -> str:
+        return f"{self._chain}/{folder}/{item.name}"
+
+    @contextlib.contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise storage_failed(error, what) from error
+
+
+def _unreadable(link: Link) -> AgentError:
+    return AgentError(
+        AgentCode.REPORT_UNREADABLE,
+        f"the file of report {link.seq} does not hold what was signed",
+        hint="the disk lost bytes after they were synced; check it",
+    )

@@ -1,0 +1,105 @@
+"""The command line: `chipledger-agent scan|once|run|enroll|status|doctor|capture`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chipledger_agent import wiring
+from chipledger_agent.cli import commands, show
+from chipledger_agent.cli.exits import Exit, exit_of_error
+from chipledger_agent.config import DEFAULT_PATH, AgentConfig, load_config
+from chipledger_agent.domain.failures import AgentError
+
+Build = Callable[[AgentConfig], wiring.Agent]
+Command = Callable[[wiring.Agent, argparse.Namespace], Exit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One command: what it is for, and whether it speaks to the collector."""
+
+    command: Command
+    offline: bool = False
+
+
+COMMANDS = {
+    "scan": _Entry(command=commands.scan, offline=True),
+    "once": _Entry(command=commands.once),
+    "run": _Entry(command=commands.run),
+    "enroll": _Entry(command=commands.enroll),
+    "status": _Entry(command=commands.status, offline=True),
+    "doctor": _Entry(command=commands.doctor),
+}
+
+
+def main(argv: Sequence[str] | None = None, *, build: Build = wiring.build) -> int:
+    """Run one command and return its exit code (:class:`~chipledger_agent.cli.exits.Exit`).
+
+    Args:
+        argv: arguments without the program's name; the process's own when not given.
+        build: makes the agent's parts from a configuration.
+    """
+    arguments = _parser().parse_args(argv)
+    entry = COMMANDS[arguments.command]
+    try:
+        config = load_config(arguments.config, offline=entry.offline)
+        return entry.command(build(config), arguments)
+    except AgentError as error:
+        show.failure(error)
+        return exit_of_error(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--config",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help=f"configuration (default {DEFAULT_PATH}; conf.d/*.toml beside it is read as well)",
+    )
+    shared.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object"
+    )
+    parser = argparse.ArgumentParser(
+        prog="chipledger-agent",
+        description="Signs what chips this host has and reports it.",
+        parents=[shared],
+        allow_abbrev=False,
+    )
+    parser.set_defaults(config=DEFAULT_PATH, json=False)
+    parser.add_argument("--version", action="version", version=wiring.software_version())
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made = {
+        name: subparsers.add_parser(
+            name,
+            help=_first_line(entry.command),
+            description=_first_line(entry.command),
+            parents=[shared],
+            allow_abbrev=False,
+        )
+        for name, entry in COMMANDS.items()
+    }
+    made["scan"].add_argument(
+        "--library",
+        type=Path,
+        metavar="PATH",
+        help="ask this NVML library instead of the usual ones; such a scan is never sent",
+    )
+    made["enroll"].add_argument(
+        "--code-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the enrolment code (standard input when not given)",
+    )
+    return parser
+
+
+def _first_line(command: Command) -> str:
+    return (command.__doc__ or "").partition("\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,360 @@
+"""Configuration: TOML files to one frozen value, every key known and checked.
+
+`agent.toml` is read first, then `conf.d/*.toml` beside it in the order of their names; a later
+file replaces single keys of an earlier one. An absent key is always safe. Secrets never stand
+here, only the paths of their files. The dataclasses below are the one list of keys: one class
+a table, one field a key, with how it is read and what it does; docs/AGENT.md is tested against
+them.
+"""
+
+import difflib
+import ipaddress
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from chipledger_agent.domain.failures import AgentCode, AgentError
+
+DEFAULT_PATH = Path("/etc/chipledger/agent.toml")
+ALGORITHMS = ("es256", "ed25519")
+LEVELS = ("debug", "info", "warning", "error")
+UNIX_PREFIX = "unix:"
+MAX_PORT = 65535
+
+T = TypeVar("T")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text in quotes")  # noqa: TRY004 - one kind of error for all
+    return value
+
+
+def _path(value: object) -> Path:
+    path = Path(_text(value))
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def _paths(value: object) -> tuple[Path, ...]:
+    if not isinstance(value, list):
+        raise ValueError("must be a list of absolute paths")  # noqa: TRY004 - see _text
+    return tuple(_path(item) for item in value)
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError("must be a whole number")  # noqa: TRY004 - see _text
+        if not low <= value <= high:
+            raise ValueError(f"must be from {low} to {high}")
+        return value
+
+    return read
+
+
+def _one_of(*allowed: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return _text(value)
+
+    return read
+
+
+def _url(value: object) -> str:
+    text = _text(value)
+    if not text:
+        return text
+    parts = urlsplit(text)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must be an https:// address")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password, query or fragment")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("plain http is accepted for loopback only")
+    return text
+
+
+def _proxy(value: object) -> str:
+    text = _text(value)
+    parts = urlsplit(text)
+    if text and (parts.scheme != "http" or not parts.hostname):
+        raise ValueError("must be an http:// address (the tunnel inside is TLS)")
+    if parts.username or parts.password:
+        raise ValueError("must hold no password: name collector.proxy_credentials_file")
+    return text
+
+
+def _listen(value: object) -> str:
+    text = _text(value)
+    if not text:
+        return text
+    if text.startswith(UNIX_PREFIX):
+        _path(text.removeprefix(UNIX_PREFIX))
+        return text
+    host, _, port = text.rpartition(":")
+    if not _is_loopback(host.strip("[]")) or not port.isdigit() or int(port) > MAX_PORT:
+        raise ValueError("must be unix:/path/of.socket or 127.0.0.1:port")
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _key(default: T, read: Callable[[Any], T], about: str) -> T:
+    """Declare a key: its value when absent, how its TOML value is read, what it does."""
+    declared: T = field(default=default, metadata={"read": read, "help": about})
+    return declared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorTable:
+    """Where the collector is and how it is recognised."""
+
+    url: str = _key(
+        "", _url, "its address, `https://host:port`; `http://` on loopback only; required"
+    )
+    pin_file: Path | None = _key(  # noqa: RUF009 - gives a dataclass field
+        None,
+        _path,
+        "its certificate (PEM), or lines `sha256:<hex>` of certificate or public key; "
+        "required for `https://`",
+    )
+    proxy: str = _key("", _proxy, "`http://host:port` of a proxy; the environment is never asked")
+    proxy_credentials_file: Path | None = _key(  # noqa: RUF009 - gives a dataclass field
+        None, _path, "file with `user:password` for the proxy"
+    )
+    connect_timeout_s: int = _key(10, _whole(1, 300), "seconds to connect")
+    answer_timeout_s: int = _key(30, _whole(1, 600), "seconds for a whole answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTable:
+    """The host's private key."""
+
+    file: Path | None = _key(  # noqa: RUF009 - gives a dataclass field
+        None, _path, "the key (PEM, 0600), made by `enroll`; `key.pem` in `state_dir` when absent"
+    )
+    algorithm: str = _key(
+        "es256", _one_of(*ALGORITHMS), "kind of key that `enroll` makes: `es256` or `ed25519`"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleTable:
+    """When reports are made."""
+
+    interval_s: int = _key(
+        0,
+        _whole(0, 86_400),
+        "seconds between reports; never more than the collector said at enrolment; 0: just that",
+    )
+    jitter_s: int = _key(
+        120,
+        _whole(0, 3_600),
+        "reports come up to so many seconds early or late, at most a tenth of the interval",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanTable:
+    """How the machine is looked at."""
+
+    first_deadline_s: int = _key(
+        60, _whole(1, 600), "seconds for the first scan of a process (drivers wake slowly)"
+    )
+    deadline_s: int = _key(20, _whole(1, 600), "seconds for each later scan")
+    libraries: tuple[Path, ...] = _key(
+        (), _paths, "absolute paths at which NVML may lie; empty: the usual places"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolTable:
+    """How much is kept on this host."""
+
+    max_reports: int = _key(
+        20_000,
+        _whole(1, 1_000_000),
+        "reports that may wait for the collector; above, scans are skipped and counted",
+    )
+    max_mib: int = _key(64, _whole(1, 1_000_000), "MiB that waiting reports may take")
+    keep_sent_days: int = _key(
+        7, _whole(1, 3_650), "days that acknowledged reports stay, to be sent again on request"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsTable:
+    """Prometheus metrics."""
+
+    listen: str = _key(
+        "",
+        _listen,
+        "`unix:/run/chipledger-agent/metrics.sock` or `127.0.0.1:port`; empty: off",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogTable:
+    """The log on standard error."""
+
+    level: str = _key("info", _one_of(*LEVELS), "`debug`, `info`, `warning` or `error`")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    """Everything a person may set."""
+
+    state_dir: Path = _key(  # noqa: RUF009 - gives a dataclass field
+        Path("/var/lib/chipledger-agent"), _path, "folder of key, enrolment and spool"
+    )
+    collector: CollectorTable = field(default_factory=CollectorTable)
+    key: KeyTable = field(default_factory=KeyTable)
+    schedule: ScheduleTable = field(default_factory=ScheduleTable)
+    scan: ScanTable = field(default_factory=ScanTable)
+    spool: SpoolTable = field(default_factory=SpoolTable)
+    metrics: MetricsTable = field(default_factory=MetricsTable)
+    log: LogTable = field(default_factory=LogTable)
+
+    @property
+    def key_file(self) -> Path:
+        """Where the private key is."""
+        return self.key.file or self.state_dir / "key.pem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One configuration key.
+
+    Attributes:
+        path: as written in TOML, dotted.
+        read: turns the TOML value into ours; raises `ValueError` with what is wrong.
+        default: our value when absent.
+        help: what it does, for people.
+    """
+
+    path: str
+    read: Callable[[Any], Any]
+    default: Any
+    help: str
+
+
+def _keys(kind: type, prefix: str = "") -> Iterator[Key]:
+    for item in fields(kind):
+        if "read" in item.metadata:
+            yield Key(
+                path=prefix + item.name,
+                read=item.metadata["read"],
+                default=item.default,
+                help=item.metadata["help"],
+            )
+        else:
+            yield from _keys(TABLES[item.name], f"{item.name}.")
+
+
+TABLES: Mapping[str, type] = {
+    "collector": CollectorTable,
+    "key": KeyTable,
+    "schedule": ScheduleTable,
+    "scan": ScanTable,
+    "spool": SpoolTable,
+    "metrics": MetricsTable,
+    "log": LogTable,
+}
+KEYS: tuple[Key, ...] = tuple(_keys(AgentConfig))
+"""Every key there is, in the order of the documentation."""
+
+
+def load_config(path: Path, *, offline: bool = False) -> AgentConfig:
+    """Return the configuration in `path` and in `conf.d` beside it.
+
+    Args:
+        path: the main file.
+        offline: for commands that send nothing: no collector need be named, and an absent file
+            means the defaults.
+
+    Raises:
+        AgentError: `config-unreadable`, `config-unknown-key` (with a suggestion) or
+            `config-bad-value`, naming file and key.
+    """
+    values: dict[str, Any] = {}
+    main = () if offline and not path.exists() else (path,)
+    for file in (*main, *sorted((path.parent / "conf.d").glob("*.toml"))):
+        values |= _read(file)
+    tables = {
+        name: kind(
+            **{k.partition(".")[2]: v for k, v in values.items() if k.startswith(f"{name}.")}
+        )
+        for name, kind in TABLES.items()
+    }
+    config = AgentConfig(**tables, **{k: v for k, v in values.items() if "." not in k})
+    if not offline:
+        _check_collector(config.collector, path)
+    return config
+
+
+def _check_collector(collector: CollectorTable, path: Path) -> None:
+    if not collector.url:
+        raise AgentError(
+            AgentCode.CONFIG_BAD_VALUE,
+            f"{path}: collector.url is missing",
+            hint='name the collector: url = "https://collector.example:8443" under [collector]',
+        )
+    if collector.url.startswith("https") and collector.pin_file is None:
+        raise AgentError(
+            AgentCode.CONFIG_BAD_VALUE,
+            f"{path}: collector.pin_file is missing",
+            hint="https is spoken with the pinned collector only: name its certificate's file",
+        )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return the checked values of one file by dotted key."""
+    keys = {key.path: key for key in KEYS}
+    values: dict[str, Any] = {}
+    for name, value in _flatten(_parse(file)).items():
+        if name not in keys:
+            near = difflib.get_close_matches(name, sorted(keys), n=1, cutoff=0.5)
+            raise AgentError(
+                AgentCode.CONFIG_UNKNOWN_KEY,
+                f"{file}: no key {name}",
+                hint=f"did you mean {near[0]}?" if near else "docs/AGENT.md lists the keys",
+            )
+        try:
+            values[name] = keys[name].read(value)
+        except ValueError as error:
+            raise AgentError(
+                AgentCode.CONFIG_BAD_VALUE, f"{file}: {name} {error}", hint=keys[name].help
+            ) from error
+    return values
+
+
+def _parse(file: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise AgentError(
+            AgentCode.CONFIG_UNREADABLE, f"{file}: {error}", hint="docs/AGENT.md has an example"
+        ) from error
+
+
+def _flatten(document: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in document.items():
+        if name in TABLES and isinstance(value, dict):
+            flat |= {f"{name}.{inner}": item for inner, item in value.items()}
+        else:
+            flat[name] = value
+    return flat

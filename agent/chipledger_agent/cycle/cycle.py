@@ -1,0 +1,260 @@
+"""The cycle itself; the package's docstring states its order of writes."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from chipledger_agent.cycle.contact import Contact
+from chipledger_agent.cycle.delivery import Delivery
+from chipledger_agent.cycle.outcome import Outcome, Signed
+from chipledger_agent.domain.chain import InStep, Link, Resend, Resume, agree
+from chipledger_agent.domain.claims import Identity, Moment, Scan, build_claims
+from chipledger_agent.domain.failures import AgentCode, AgentError
+from chipledger_agent.domain.plan import Cause, LastFull, full_cause
+from chipledger_agent.domain.state import State
+from chipledger_agent.ports import (
+    Boot,
+    Clock,
+    Collector,
+    Entropy,
+    HostFacts,
+    Journal,
+    Notifier,
+    Scanner,
+    Spool,
+    StateStore,
+)
+from chipledger_evidence.answers import ChallengeRequest
+from chipledger_evidence.codec import MAX_TOKEN_BYTES
+from chipledger_evidence.inventory import inventory_digest
+from chipledger_evidence.keys import Signer
+from chipledger_evidence.token import Token, sign_token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the cycle is told.
+
+    Attributes:
+        identity: who signs.
+        first_epoch: epoch value of the enrolment, for a host without any state.
+        full_period_s: a full report at least this often.
+    """
+
+    identity: Identity
+    first_epoch: str
+    full_period_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything the cycle stands on."""
+
+    scanner: Scanner
+    facts: HostFacts
+    clock: Clock
+    entropy: Entropy
+    signer: Signer
+    collector: Collector
+    spool: Spool
+    states: StateStore
+    notifier: Notifier
+    journal: Journal
+
+
+class Cycle:
+    """One host's reporting. Not thread-safe: one call at a time.
+
+    No method raises for a fault of collector or driver: those are in the outcome, and so is a
+    disk that does not take a report. Only a spool that cannot even be read is an `AgentError`.
+    """
+
+    def __init__(self, settings: Settings, ports: Ports) -> None:
+        self._settings = settings
+        self._ports = ports
+        self._contact = Contact(
+            states=ports.states,
+            clock=ports.clock,
+            entropy=ports.entropy,
+            journal=ports.journal,
+            first=State(epoch=settings.first_epoch),
+        )
+        self._delivery = Delivery(
+            spool=ports.spool,
+            collector=ports.collector,
+            contact=self._contact,
+            clock=ports.clock,
+            notifier=ports.notifier,
+            journal=ports.journal,
+        )
+        self._agreed = False  # the collector's head was compared in this process
+        self._resume: Link | None = None
+
+    def run(self, *, missed: int = 0) -> Outcome:
+        """Make one report of the machine and deliver all that waits.
+
+        Args:
+            missed: scans that were due since the last run and not made, to be counted.
+        """
+        outcome = Outcome()
+        for _ in range(missed):
+            self._skip("overrun", "the run before was still at work", Outcome())
+        self._prune()
+        # The backlog first: a challenge lives two minutes, and reports are delivered in order.
+        self._delivery.run(outcome)
+        if not self._ports.spool.has_room():
+            self._skip(AgentCode.SPOOL_FULL, "as many reports wait as may", outcome)
+            return self._finish(outcome)
+        scan = self._ports.scanner.scan()
+        outcome.scan_status = str(scan.inventory.status)
+        self._ports.notifier.progress("scanned")
+        self._report(scan, outcome)
+        if self._contact.state.want_full and not self._contact.pause_s() and not outcome.skipped:
+            self._report(scan, outcome)
+        return self._finish(outcome)
+
+    def stop(self) -> None:
+        """Begin no further request; may be called from another thread."""
+        self._contact.stopping = True
+
+    def deliver(self) -> Outcome:
+        """Deliver what waits, without a scan."""
+        outcome = Outcome()
+        self._delivery.run(outcome)
+        return self._finish(outcome)
+
+    def _report(self, scan: Scan, outcome: Outcome) -> None:
+        try:
+            signed = self._make(scan, outcome)
+        except AgentError as error:
+            self._skip(error.code, error.detail, outcome)
+            return
+        if signed is not None:
+            outcome.signed.append(signed)
+        self._delivery.run(outcome)
+
+    def _make(self, scan: Scan, outcome: Outcome) -> Signed | None:
+        """Sign a report of `scan` and make it durable, or count it as skipped."""
+        boot = self._ports.facts.boot()
+        inv = inventory_digest(scan.inventory)
+        fresh = ""
+        if self._cause(inv, boot) is not None or not self._agreed or not self._contact.state.epoch:
+            fresh = self._challenge()
+        nonce = fresh or self._contact.state.epoch
+        if not nonce:
+            self._skip(self._contact.failure, "the collector never gave a value to echo", outcome)
+            return None
+        cause = self._cause(inv, boot)  # the challenge's answer may have asked for one
+        moment = self._moment(inv, boot, nonce)
+        token = sign_token(
+            build_claims(scan, moment, self._settings.identity, cause=cause), self._ports.signer
+        )
+        if not self._keep(moment, token, outcome):
+            return None
+        if cause is not None:
+            made = LastFull(inv=inv, bootseed=boot.bootseed, iat_s=moment.iat_s)
+            self._contact.state = msgspec.structs.replace(
+                self._contact.state, last_full=made, want_full=False
+            )
+            self._contact.save()
+        return Signed(
+            seq=moment.after.seq + 1,
+            cause=cause,
+            challenged=bool(fresh),
+            resumed=moment.resumed,
+        )
+
+    def _cause(self, inv: str, boot: Boot) -> Cause | None:
+        now_s = self._ports.clock.now_s()
+        return full_cause(
+            self._contact.state.last_full,
+            now=LastFull(inv=inv, bootseed=boot.bootseed, iat_s=now_s),
+            period_s=self._settings.full_period_s,
+            requested=self._contact.state.want_full,
+        )
+
+    def _moment(self, inv: str, boot: Boot, nonce: str) -> Moment:
+        spool = self._ports.spool
+        resume = self._resume
+        return Moment(
+            after=spool.head() if resume is None else resume,
+            resumed=resume is not None,
+            nonce=nonce,
+            iat_s=self._ports.clock.now_s(),
+            bootseed=boot.bootseed,
+            uptime_s=boot.uptime_s,
+            inv=inv,
+            skipped=spool.skipped(),
+            refused=tuple(spool.untold()),
+        )
+
+    def _keep(self, moment: Moment, token: Token, outcome: Outcome) -> bool:
+        size = len(token.payload)
+        if size > MAX_TOKEN_BYTES:
+            self._skip(AgentCode.REPORT_TOO_LARGE, f"{size} bytes of claims", outcome)
+            return False
+        self._ports.spool.keep(moment.after.seq + 1, token)
+        self._resume = None
+        return True
+
+    def _challenge(self) -> str:
+        """Return a challenge, after agreeing with the collector on the chain; empty when none."""
+        if self._contact.pause_s():
+            return ""
+        request = ChallengeRequest(
+            host=self._settings.identity.host, kid=self._ports.signer.public.kid
+        )
+        try:
+            answer = self._ports.collector.challenge(request)
+        except AgentError as error:
+            self._contact.failed(error)
+            return ""
+        self._contact.answered()
+        spool = self._ports.spool
+        known = spool.known()
+        self._follow(
+            agree(
+                head=spool.head(),
+                known=known,
+                acknowledged=spool.acknowledged(),
+                collector=answer.head,
+            )
+        )
+        self._agreed = True
+        if answer.want == "full":
+            self._contact.state = msgspec.structs.replace(self._contact.state, want_full=True)
+        return answer.nonce
+
+    def _follow(self, agreement: Resume | Resend | InStep) -> None:
+        self._resume = None
+        match agreement:
+            case Resume(head=head):
+                self._resume = head
+                self._ports.journal.trouble("chain-resumed", seq=head.seq, token=head.token)
+            case Resend(after_seq=after_seq):
+                count = self._ports.spool.requeue(after_seq=after_seq)
+                self._ports.journal.trouble("reports-sent-again", after=after_seq, count=count)
+            case InStep():
+                pass
+
+    def _skip(self, code: str, detail: str, outcome: Outcome) -> None:
+        outcome.skipped = code
+        self._ports.journal.trouble("scan-skipped", code=code, detail=detail)
+        try:
+            self._ports.spool.count_skip()
+        except AgentError as error:
+            self._ports.journal.trouble("skip-not-saved", code=error.code, detail=error.detail)
+
+    def _prune(self) -> None:
+        try:
+            self._ports.spool.prune(now_s=self._ports.clock.now_s())
+        except AgentError as error:
+            self._ports.journal.trouble("prune-failed", code=error.code, detail=error.detail)
+
+    def _finish(self, outcome: Outcome) -> Outcome:
+        outcome.waiting = len(self._ports.spool.waiting())
+        if outcome.waiting and (pause_s := self._contact.pause_s()):
+            outcome.failure = outcome.failure or self._contact.failure
+            outcome.retry_in_s = pause_s
+        self._ports.notifier.progress(f"{outcome.waiting} reports wait")
+        return outcome
