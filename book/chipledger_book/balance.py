@@ -195,10 +195,8 @@ def _report(
 ) -> SiteReport:
     site = balance.site
     licences = allocation.licence_use(site)
-    rows = tuple(
-        balance_row(model, licences, period_start_ms=question.period_start_ms)
-        for model in balance.models
-    )
+    start = question.period_start_ms
+    rows = tuple(balance_row(one, licences, period_start_ms=start) for one in balance.models)
     unknown = _unknown_models(balance.sightings)
     tier, domestic = _place(site, tables, question)
     return SiteReport(
@@ -211,7 +209,7 @@ def _report(
         ultimate_parent=site.ultimate_parent.id,
         tier=tier,
         as_of_ms=question.as_of_ms,
-        period_start_ms=question.period_start_ms,
+        period_start_ms=start,
         known_at_ms=question.known_at_ms,
         tables=versions,
         physical=_physical(rows, unknown),
@@ -223,16 +221,22 @@ def _report(
         ceilings=allocation.ceiling_use(site),
         uncovered=tuple(allocation.uncovered.get(site.id, ())),
         holes=tuple(hole for model in balance.models for hole in model.holes()),
-        off_book=tuple(
-            OffBook(sku=model.sku.sku, chip=chip.chip_id, host=chip.host, state=chip.state)
-            for model in balance.models
-            for chip in sorted(model.matching.off_book, key=lambda chip: chip.chip_id)
-        ),
-        model_doubts=tuple(
-            ModelDoubt(chip=chip, sku=sku, disagreements=doubts)
-            for chip, (sku, doubts) in sorted(balance.sightings.doubts.items())
-        ),
+        off_book=tuple(_off_book(balance)),
+        model_doubts=tuple(_doubts(balance)),
     )
+
+
+def _doubts(balance: _SiteBalance) -> Iterable[ModelDoubt]:
+    """Yield the chips whose weaker observations name another model."""
+    for chip, (sku, disagreements) in sorted(balance.sightings.doubts.items()):
+        yield ModelDoubt(chip=chip, sku=sku, disagreements=disagreements)
+
+
+def _off_book(balance: _SiteBalance) -> Iterable[OffBook]:
+    """Yield the seen chips that fill no booked one."""
+    for model in balance.models:
+        for chip in sorted(model.matching.off_book, key=lambda chip: chip.chip_id):
+            yield OffBook(sku=model.sku.sku, chip=chip.chip_id, host=chip.host, state=chip.state)
 
 
 def _place(site: Site, tables: Tables, question: Question) -> tuple[str | None, bool]:

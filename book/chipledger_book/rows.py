@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from chipledger_book.catalogue import Sku
 from chipledger_book.matching import Item, Matching, match
@@ -91,17 +92,9 @@ def balance_row(
         licensed_tpp=_licensed(model.sku, licences, "tpp"),
         opening=opening,
         received=model.book - opening,
-        transfer_in=0,
-        rma_in=0,
-        shipped=0,
-        transfer_out=0,
-        rma_out=0,
-        disposed=0,
         book=model.book,
         present=stack([chip.grade for chip in present]),
         declared=model.declared,
-        stored=0,
-        explained=0,
         silent=model.count(ChipState.SILENT, on_book=True),
         disputed=model.count(ChipState.DISPUTED, on_book=True),
         unaccounted=unaccounted,
@@ -115,7 +108,23 @@ def balance_row(
         unaccounted_tpp=unaccounted * each,
         overage_tpp=overage * each,
         verdict=model.verdict(),
+        **_NOT_YET,
     )
+
+
+_NOT_YET: Final = dict.fromkeys(
+    (
+        "transfer_in",
+        "rma_in",
+        "shipped",
+        "transfer_out",
+        "rma_out",
+        "disposed",
+        "stored",
+        "explained",
+    ),
+    0,
+)
 
 
 def _licensed(sku: Sku, licences: Sequence[LicenceUse], counted_in: str) -> int | None:
