@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from chipledger_book.errors import BookError
 from chipledger_evidence.errors import EvidenceError
-from chipledger_server.cli import init, run
+from chipledger_server.cli import book, init, people, reports, run
 from chipledger_server.domain.codes import ServerError
 from chipledger_server.usecases.refusals import Refusal
 
-GROUPS = (init, run)
+GROUPS = (init, run, book, people, reports)
 """Modules with `add(commands)`, which registers subcommands whose `act(arguments) -> int`."""
 
 
@@ -35,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         status: int = arguments.act(arguments)
+    except BookError as error:
+        for problem in error.problems:
+            print(f"chipledger-server: {problem}", file=sys.stderr)
+        return 1
     except (ServerError, EvidenceError, Refusal) as error:
         print(f"chipledger-server: {error}", file=sys.stderr)
         if error.hint:

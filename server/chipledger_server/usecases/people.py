@@ -12,6 +12,7 @@ from chipledger_server.usecases.access import (
     Principal,
     Role,
     new_token,
+    parse_scope,
     scope_text,
     token_hash,
 )
@@ -192,6 +193,7 @@ def _check(new: NewPrincipal) -> None:
         raise Refusal(
             Code.MALFORMED_SCOPE, "an operator needs its sites", hint="name them: --site S"
         )
+    parse_scope(scope_text(new.sites))
     if new.role is not Role.OPERATOR and new.sites is not None:
         raise Refusal(
             Code.MALFORMED_SCOPE,

@@ -88,6 +88,12 @@ def span_ms(text: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]] * 1000
 
 
+def time_text(at_ms: int) -> str:
+    """Return a time as people read it: ``2026-03-01 12:00:05 UTC``."""
+    moment = datetime.fromtimestamp(at_ms // 1000, tz=UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _no_time(text: str) -> Refusal:
     return Refusal(
         Code.INVALID_PARAMETER,

@@ -1,0 +1,139 @@
+"""`chipledger-server reconcile`: book against reports, held against allowed, as text or JSON."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from chipledger_book.terms import Grade
+from chipledger_server.cli.desk import answer, desk_of, json_option, table
+from chipledger_server.usecases.limits import CANNOT_SEE
+from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.reconcile import SiteBalance, all_balances, balance_of
+from chipledger_server.usecases.times import time_text, when
+from chipledger_server.usecases.words import (
+    AUTHORISATION_WORDS,
+    PHYSICAL_WORDS,
+    authorisation_reason,
+    grade_words,
+    licensed,
+    number,
+    physical_reason,
+    pieces,
+    tpp_use,
+)
+
+_HEAD = (
+    *("model", "TPP each", "licensed", "received", "G4", "G3", "G2", "G1", "G0"),
+    *("unaccounted", "overage", "disputed", "silent", "verdict"),
+)
+
+
+def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
+    """Register the subcommand."""
+    command = commands.add_parser(
+        "reconcile", help="the balance and both verdicts of a site, or of every site"
+    )
+    command.add_argument("--site", help="one site; all if left out")
+    command.add_argument("--as-of", metavar="TIME", help="what was true at; now if left out")
+    command.add_argument("--known-at", metavar="TIME", help="what was known at; now if left out")
+    json_option(command)
+    command.set_defaults(act=act)
+
+
+def act(arguments: argparse.Namespace) -> int:
+    """Reconcile, and print one table per site."""
+    desk = desk_of(arguments)
+    times = when(arguments.as_of, arguments.known_at, now_ms=desk.hand.now_ms)
+    with desk.reads.snapshot() as snapshot:
+        if arguments.site is not None:
+            balances = [balance_of(snapshot, arguments.site, times, desk.measure)]
+        else:
+            balances = all_balances(snapshot, times, desk.measure, scope=None)
+    return answer(arguments, balances, _lines(balances, times))
+
+
+def _lines(balances: list[SiteBalance], times: When) -> Iterator[str]:
+    yield f"as of {time_text(times.as_of_ms)}, known at {time_text(times.known_at_ms)}"
+    yield ""
+    if not balances:
+        yield "No site is declared. Declare one: chipledger-server site add"
+        yield ""
+    for balance in balances:
+        yield from site_lines(balance)
+        yield ""
+    grades = ", ".join(f"{grade.value} {grade_words(grade).rsplit(' (', 1)[0]}" for grade in Grade)
+    yield f"Grades: {grades}. Present is G1 and better; G0 fills no hole."
+    yield "What this cannot see:"
+    yield from (f"  - {sentence}" for sentence in CANNOT_SEE)
+
+
+def site_lines(balance: SiteBalance) -> Iterator[str]:
+    """Yield the table of one site, in words a person can read aloud."""
+    report = balance.report
+    place = f"{report.country}, {report.tier or 'no tier'}{', test site' if report.test else ''}"
+    yield f"{report.site}: {report.name} ({place}; parent {report.ultimate_parent})"
+    yield _verdict("physical", report.physical, PHYSICAL_WORDS, physical_reason(report))
+    yield _verdict(
+        "authorisation", report.authorisation, AUTHORISATION_WORDS, authorisation_reason(report)
+    )
+    yield f"  TPP: {tpp_use(report)}"
+    yield from (
+        f"  {use.ceiling} {use.window}, {use.subject}: {number(use.used_tpp)} of "
+        f"{number(use.limit_tpp)} TPP received, {number(use.left_tpp)} left"
+        for use in report.ceilings
+    )
+    yield ""
+    yield from (f"  {line}" for line in table(_HEAD, _rows(balance)))
+    yield ""
+    yield from _beside(balance)
+    versions = ", ".join(f"{t.id} {t.version} ({t.status})" for t in report.tables)
+    yield f"  tables: {versions}"
+
+
+def _verdict(label: str, verdict: Any, words: Any, reason: str) -> str:  # noqa: ANN401 - two enums
+    because = f" ({reason})" if reason else ""
+    return f"  {label}: {verdict.upper()}: {words[verdict]}{because}"
+
+
+def _rows(balance: SiteBalance) -> Iterator[tuple[str, ...]]:
+    for row in balance.report.rows:
+        yield (
+            row.sku + ("" if row.controlled else " (not controlled)"),
+            number(row.tpp_each),
+            licensed(row),
+            number(row.received),
+            *(number(getattr(row.present, grade)) for grade in ("G4", "G3", "G2", "G1")),
+            number(row.declared),
+            number(row.unaccounted),
+            number(row.overage),
+            number(row.disputed + row.disputed_off_book),
+            number(row.silent + row.silent_off_book),
+            str(row.verdict),
+        )
+
+
+def _beside(balance: SiteBalance) -> Iterator[str]:
+    """Yield what stands beside the table: unknown models, hosts, devices that count nowhere."""
+    for model in balance.report.unknown_models:
+        seen = model.present.total + model.silent + model.disputed
+        named = model.observed.name or model.observed.device or "nothing that names it"
+        yield (
+            f"  unknown model {named!r}: {pieces(seen)} seen, {number(model.declared)} declared; "
+            "TPP not known, never taken as zero"
+        )
+    uncounted = balance.uncounted
+    reasons = (
+        (uncounted.unconfirmed, "whose views differ (no better than declared)"),
+        (uncounted.unidentified, "on the PCI bus only (present, unidentified)"),
+        (uncounted.not_physical, "that are virtual"),
+        (uncounted.lost, "that the driver lists but cannot open"),
+        (uncounted.moved, "since seen on another host"),
+    )
+    yield from (
+        f"  not counted: {pieces(count, 'device')} {why}" for count, why in reasons if count
+    )
+    yield (
+        f"  hosts: {number(balance.hosts)} enrolled, {number(balance.hosts_silent)} silent, "
+        f"{number(balance.hosts_never_seen)} never seen "
+        f"(silent after {number(balance.silence_limit_ms // 1000)} s)"
+    )

@@ -1,0 +1,103 @@
+"""The honest words for verdicts, grades and states, for tables and screens alike.
+
+Nothing here says more than is known: what a driver reported is *self-reported*, whatever it is.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from chipledger_book.report import Authorisation, BalanceRow, Physical, SiteReport
+from chipledger_book.terms import GRADE_WORDS, Grade
+
+PHYSICAL_WORDS: Final = {
+    Physical.AGREES: "book and reports agree",
+    Physical.UNRESOLVED: "nothing missing or over, but chips are silent or disputed",
+    Physical.UNACCOUNTED: "booked chips are unaccounted for",
+    Physical.OVERAGE: "chips are present that are not on the book",
+    Physical.BOTH: "booked chips are unaccounted for, and others are present off the book",
+}
+"""What the physical verdict says: book against what agents report."""
+
+AUTHORISATION_WORDS: Final = {
+    Authorisation.WITHIN: "within what was allowed",
+    Authorisation.UNKNOWN_MODEL: "nothing over, but chips of unknown TPP are present",
+    Authorisation.NOT_AUTHORISED: "chips that no licence or exception covers",
+    Authorisation.EXCEEDED: "more than was allowed",
+    Authorisation.NOT_REQUIRED: "no licence needed here",
+}
+"""What the authorisation verdict says: what is held against what was allowed."""
+
+
+def grade_words(grade: Grade) -> str:
+    """Return a grade with its word: ``self-reported (G1)``."""
+    return f"{GRADE_WORDS[grade]} ({grade.value})"
+
+
+def number(value: int) -> str:
+    """Return an integer with its thousands apart: ``26,900,000``."""
+    return f"{value:,}"
+
+
+def pieces(count: int, thing: str = "chip") -> str:
+    """Return a count with its noun: ``1 chip``, ``8 chips``."""
+    return f"{number(count)} {thing}" if count == 1 else f"{number(count)} {thing}s"
+
+
+def licensed(row: BalanceRow) -> str:
+    """Return what lines for a model allow, each in what it counts; a dash without such a line."""
+    parts = []
+    if row.licensed_pieces is not None:
+        parts.append(number(row.licensed_pieces))
+    if row.licensed_tpp is not None:
+        parts.append(f"{number(row.licensed_tpp)} TPP")
+    return " + ".join(parts) or "-"
+
+
+def physical_reason(report: SiteReport) -> str:
+    """Return what the physical verdict stands on, in numbers."""
+    rows = [row for row in report.rows if row.controlled]
+    counts = (
+        ("unaccounted for", sum(row.unaccounted for row in rows)),
+        ("off the book", sum(row.overage + row.silent_off_book for row in rows)),
+        ("silent", sum(row.silent for row in rows)),
+        ("disputed", sum(row.disputed + row.disputed_off_book for row in rows)),
+        ("of unknown model", sum(unknown_count(report))),
+    )
+    return _listed(f"{pieces(count)} {words}" for words, count in counts if count)
+
+
+def authorisation_reason(report: SiteReport) -> str:
+    """Return what the authorisation verdict stands on, in numbers."""
+    parts = [
+        f"{pieces(entry.pieces)} {entry.sku} ({number(entry.tpp)} TPP) "
+        + ("beyond every licence line" if entry.why == "exceeded" else "without a licence line")
+        for entry in report.uncovered
+    ]
+    parts += [
+        f"{use.ceiling} {use.window} exceeded by {number(-use.left_tpp)} TPP"
+        for use in report.ceilings
+        if use.left_tpp < 0
+    ]
+    return _listed(parts)
+
+
+def unknown_count(report: SiteReport) -> list[int]:
+    """Return how many chips of each unknown model were seen."""
+    return [model.present.total + model.silent + model.disputed for model in report.unknown_models]
+
+
+def tpp_use(report: SiteReport) -> str:
+    """Return TPP used and left in a sentence."""
+    tpp = report.tpp
+    if tpp.authorised is None or tpp.left is None:
+        return f"{number(tpp.used)} TPP used; no limit in TPP is stated"
+    if tpp.left < 0:
+        return (
+            f"{number(tpp.used)} TPP used of {number(tpp.authorised)}: "
+            f"{number(-tpp.left)} TPP too many"
+        )
+    return f"{number(tpp.used)} TPP used of {number(tpp.authorised)}, {number(tpp.left)} TPP left"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return "; ".join(parts)
