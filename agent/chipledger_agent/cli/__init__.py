@@ -52,36 +52,20 @@ def main(argv: Sequence[str] | None = None, *, build: Build = wiring.build) -> i
 
 
 def _parser() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--config",
-        type=Path,
-        default=argparse.SUPPRESS,
-        metavar="FILE",
-        help=f"configuration (default {DEFAULT_PATH}; conf.d/*.toml beside it is read as well)",
-    )
-    shared.add_argument(
-        "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object"
-    )
     parser = argparse.ArgumentParser(
         prog="chipledger-agent",
         description="Signs what chips this host has and reports it.",
-        parents=[shared],
         allow_abbrev=False,
     )
-    parser.set_defaults(config=DEFAULT_PATH, json=False)
+    _add_shared(parser, config=DEFAULT_PATH, json=False)
     parser.add_argument("--version", action="version", version=wiring.software_version())
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    made = {
-        name: subparsers.add_parser(
-            name,
-            help=_first_line(entry.command),
-            description=_first_line(entry.command),
-            parents=[shared],
-            allow_abbrev=False,
-        )
-        for name, entry in COMMANDS.items()
-    }
+    made = {}
+    for name, entry in COMMANDS.items():
+        about = (entry.command.__doc__ or "").partition("\n")[0]
+        made[name] = subparsers.add_parser(name, help=about, description=about, allow_abbrev=False)
+        # Unset here means: as given before the command.
+        _add_shared(made[name], config=argparse.SUPPRESS, json=argparse.SUPPRESS)
     made["scan"].add_argument(
         "--library",
         type=Path,
@@ -97,8 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _first_line(command: Command) -> str:
-    return (command.__doc__ or "").partition("\n")[0]
+def _add_shared(parser: argparse.ArgumentParser, *, config: Path | str, json: bool | str) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=config,
+        metavar="FILE",
+        help=f"configuration (default {DEFAULT_PATH}; conf.d/*.toml beside it is read as well)",
+    )
+    parser.add_argument("--json", action="store_true", default=json, help="print one JSON object")
 
 
 if __name__ == "__main__":
