@@ -201,8 +201,8 @@ inventories = Table(
     "inventories",
     metadata,
     Column("digest", LargeBinary, primary_key=True),
+    Column("token", BigInteger, nullable=False, index=True),  # pos of the first that carried it
     Column("body", LargeBinary, nullable=False),  # zlib of the canonical inventory
-    Column("token", BigInteger, nullable=False),  # pos of the first token that carried it
 )
 
 chips = Table(

@@ -1,7 +1,14 @@
 """`chipledger-server run`: serve until told to stop."""
 
 import argparse
+import asyncio
 from typing import Any
+
+import uvloop
+
+from chipledger_server.config import load_config
+from chipledger_server.web.serving import check_listen, check_parts
+from chipledger_server.service import serve
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
@@ -12,4 +19,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its typ
 
 def act(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    raise NotImplementedError(arguments)
+    config = load_config(arguments.config)
+    check_parts()
+    check_listen(config.listen)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(config))
+    return 0

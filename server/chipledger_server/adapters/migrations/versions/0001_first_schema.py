@@ -66,10 +66,13 @@ def upgrade() -> None:
     op.create_table(
         "inventories",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_inventories")),
     )
+    with op.batch_alter_table("inventories", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_inventories_token"), ["token"], unique=False)
+
     op.create_table(
         "inventory_chips",
         sa.Column("inventory", sa.LargeBinary(), nullable=False),

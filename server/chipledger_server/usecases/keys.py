@@ -1,0 +1,64 @@
+"""What the agents' doors remember of enrolled keys, so that a report costs no query."""
+
+from chipledger_evidence.claims import FullReport
+from chipledger_evidence.errors import EvidenceError
+from chipledger_evidence.token import Token, parse_header
+from chipledger_evidence.verify import HostTrust, VerifiedToken
+from chipledger_server.domain.arrival import Arrival
+from chipledger_server.domain.packing import Base, Form
+from chipledger_server.ports import KeyStore, KnownKey
+
+
+class Keys:
+    """Enrolled keys by `kid`, read from the store when first used, until told to forget."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self._known: dict[str, KnownKey] = {}
+
+    def find(self, kid: str) -> KnownKey | None:
+        """Return an enrolled key, or None."""
+        known = self._known.get(kid)
+        if known is None:
+            known = self._store.find(kid)
+            if known is not None:
+                self._known[kid] = known
+        return known
+
+    def trust(self, kid: str) -> HostTrust | None:
+        """Return what the verification pipeline needs of a key, or None."""
+        known = self.find(kid)
+        return None if known is None else known.trust
+
+    def verified(self, kid: str) -> KnownKey:
+        """Return a key that a token has just been verified with."""
+        return self._known[kid]
+
+    def of_token(self, token: Token) -> KnownKey | None:
+        """Return the key an unverified token names, or None."""
+        try:
+            return self.find(parse_header(token.header).kid)
+        except EvidenceError:
+            return None
+
+    def forget(self, kid: str | None = None) -> None:
+        """Read a key anew when it is next used; without `kid`, all of them."""
+        if kid is None:
+            self._known.clear()
+        else:
+            self._known.pop(kid, None)
+
+    def stored(self, kid: str, verified: VerifiedToken, arrival: Arrival) -> None:
+        """Take note that a token of this key is durable: head, inventory, and base."""
+        known = self.find(kid)
+        if known is None:
+            return
+        claims = verified.claims
+        if claims.seq > known.head_seq:
+            known.head_seq, known.head_token = claims.seq, verified.identity
+        if isinstance(claims, FullReport):
+            known.inventories.add(claims.inv)
+        if Form.BASED not in arrival.form:
+            known.base = Base(
+                pos=arrival.pos, text=arrival.text, inv=claims.inv, bootseed=claims.bootseed
+            )

@@ -1,0 +1,1 @@
+"""HTTP: the agents' doors, and the screens and API behind them."""
