@@ -16,6 +16,8 @@ from chipledger_book.events import (
     Line,
     Received,
     SiteDeclared,
+    decode_event,
+    encode_event,
     event_id,
 )
 from chipledger_book.ledger import Book, Name, names_of
@@ -43,6 +45,12 @@ def admit(event: Event, book: Book, tables: Tables, *, now_ms: int) -> None:
 def problems(event: Event, book: Book, tables: Tables, *, now_ms: int) -> Iterator[Problem]:
     """Yield everything that keeps an event out of the book."""
     if book.event(event_id(event)) is not None:
+        return
+    try:
+        # Structs made in code are not validated; nothing enters that could not be read again.
+        decode_event(encode_event(event))
+    except BookError as error:
+        yield from error.problems
         return
     if event.occurred_at_ms > now_ms + CLOCK_TOLERANCE_MS:
         yield Problem(

@@ -15,7 +15,7 @@ import msgspec
 
 from chipledger_book.errors import Code, refuse
 from chipledger_book.tables import Table, in_force_on, overlap
-from chipledger_book.terms import MAX_INTEGER, Name, PciId, Record, SkuName, Text
+from chipledger_book.terms import MAX_INTEGER, Force, Name, PciId, Record, SkuName, Text
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 UnitKind = Literal["tray", "server", "rack"]
@@ -71,6 +71,7 @@ class Sku(Record, frozen=True, kw_only=True):
         declared_only: no agent can see it yet; it can be received and declared.
         other_readings: other TPP in circulation.
         note: what a reader should know.
+        status: legal status of the row, where it differs from the table's.
         valid_from: first day of the row, inclusive.
         valid_to: last day of the row, inclusive.
     """
@@ -96,6 +97,7 @@ class Sku(Record, frozen=True, kw_only=True):
     declared_only: bool = False
     other_readings: tuple[Reading, ...] = ()
     note: Text = ""
+    status: Force | None = None
     valid_from: date | None = None
     valid_to: date | None = None
 

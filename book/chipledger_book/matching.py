@@ -88,7 +88,10 @@ def _by_identity(
         for kind, name in item.names.items():
             by_name[kind, name].append(item)
     rest = list(chips)
+    booked_kinds = {kind for kind, _ in by_name}
     for depth, kind in enumerate(KINDS):
+        if kind not in booked_kinds:
+            continue
         still: list[SeenChip] = []
         for chip in rest:
             name = getattr(chip, kind)

@@ -10,7 +10,8 @@ from typing import Final
 from xml.parsers import expat
 
 from chipledger_book.errors import BookError, Code, refuse
-from chipledger_book.events import DeclaredChip
+from chipledger_book.events import DeclaredChip, DeclaredInventory
+from chipledger_book.terms import Document
 
 MAX_DOCUMENT_BYTES: Final = 8 * 1024 * 1024
 """Largest document; an 8-GPU node with all counters takes 360 kB."""
@@ -78,6 +79,28 @@ def parse_nvidia_smi(document: bytes) -> SmiDocument:
     except expat.ExpatError as error:
         raise _malformed(str(error)) from error
     return reader.document()
+
+
+def declaration(
+    document: SmiDocument, *, site: str, label: str, sha256: str, occurred_at_ms: int
+) -> DeclaredInventory:
+    """Return the event by which a document is entered.
+
+    Args:
+        document: what was read.
+        site: site the machine is at.
+        label: which machine; a newer document of the same label replaces this one.
+        sha256: digest of the document's bytes, hex.
+        occurred_at_ms: when it was taken, as far as the importer knows.
+    """
+    return DeclaredInventory(
+        occurred_at_ms=occurred_at_ms,
+        documents=(Document(sha256=sha256, title="nvidia-smi -q -x"),),
+        site=site,
+        label=label,
+        source="nvidia-smi",
+        chips=document.chips,
+    )
 
 
 class _Reader:

@@ -1,5 +1,9 @@
 """Sites and the parties that stand behind them."""
 
+from typing import Annotated
+
+import msgspec
+
 from chipledger_book.terms import Country, Name, PartyName, Record, Text
 from chipledger_evidence.ids import SiteName
 
@@ -25,8 +29,10 @@ class Place(Record, frozen=True, kw_only=True):
     """
 
     address: Text = ""
-    latitude_microdegrees: int | None = None
-    longitude_microdegrees: int | None = None
+    latitude_microdegrees: Annotated[int, msgspec.Meta(ge=-90_000_000, le=90_000_000)] | None = None
+    longitude_microdegrees: Annotated[int, msgspec.Meta(ge=-180_000_000, le=180_000_000)] | None = (
+        None
+    )
 
 
 class Site(Record, frozen=True, kw_only=True):

@@ -235,6 +235,11 @@ def test_the_last_declaration_of_a_used_site_stays() -> None:
     assert codes(undo(declared()), declared()) == []
 
 
+def test_an_event_made_in_code_obeys_the_format_too() -> None:
+    """Nothing enters the book that could not be read back from it."""
+    assert codes(received(1, site="Not A Site"), declared()) == [Code.MALFORMED_EVENT]
+
+
 def test_everything_wrong_is_said_at_once() -> None:
     """One round of repairs, not many; and each problem says what to do."""
     event = received(0, ByCount(sku="NO-SUCH", pieces=-1), charged_to="D-9", site="atlantis")

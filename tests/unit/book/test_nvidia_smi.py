@@ -1,5 +1,6 @@
 """`nvidia-smi -q -x` documents: four real ones, and bad ones."""
 
+import hashlib
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,8 @@ from chipledger_book import shipped
 from chipledger_book.catalogue import Identified, ObservedModel, identify
 from chipledger_book.errors import BookError, Code
 from chipledger_book.events import DeclaredChip
-from chipledger_book.nvidia_smi import MAX_DOCUMENT_BYTES, parse_nvidia_smi
+from chipledger_book.nvidia_smi import MAX_DOCUMENT_BYTES, declaration, parse_nvidia_smi
+from chipledger_testing.book import GB200, NOW, book_of, declared, report, row
 
 DAY = date(2026, 8, 21)
 GPU = "<gpu><uuid>GPU-1</uuid>{}</gpu>"
@@ -53,6 +55,22 @@ def test_real_captures_give_every_chip_its_model(  # noqa: PLR0917 - one column 
     assert len({chip.pdi for chip in found.chips}) == count
     assert len({chip.serial for chip in found.chips}) == serials
     assert not any(chip.virtual for chip in found.chips)
+
+
+def test_a_document_is_entered_with_its_digest(shared: Path) -> None:
+    """The event lists the chips, names the paper, and is admitted."""
+    data = (shared / "captures" / "qx-gb200.xml").read_bytes()
+    event = declaration(
+        parse_nvidia_smi(data),
+        site="johor",
+        label="tray-4",
+        sha256=hashlib.sha256(data).hexdigest(),
+        occurred_at_ms=NOW,
+    )
+    found = report(book_of(declared(), event))
+
+    assert row(found, GB200).declared == 4
+    assert event.documents[0].sha256 == hashlib.sha256(data).hexdigest()
 
 
 def test_absent_values_are_absent() -> None:
