@@ -169,15 +169,11 @@ def _excluded_view() -> ExcludedView:
     return ExcludedView(devices=tuple(devices), unread=unread)
 
 
-def emit_to(descriptor: int) -> Emit:
-    """Return an `emit` that writes each line to `descriptor` at once and whole."""
-
-    def emit(line: Line) -> None:
-        rest = memoryview(encode_line(line))
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-
-    return emit
+def write_whole(descriptor: int, data: bytes) -> None:
+    """Write all of `data` to `descriptor`."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def private_output() -> int:
@@ -193,28 +189,36 @@ def private_output() -> int:
 def run(source: Source, *, root: Path, environment: Mapping[str, str]) -> None:
     """Scan and write the lines to what stdout was; then let go of the driver."""
     faulthandler.enable()  # a crash in the library says on stderr where it was
-    scan(source, root=root, environment=environment, emit=emit_to(private_output()))
+    output = private_output()
+
+    def emit(line: Line) -> None:
+        write_whole(output, encode_line(line))
+
+    scan(source, root=root, environment=environment, emit=emit)
     with contextlib.suppress(UnreadableError):  # never initialised, or lost: the process ends
         nvml.shut_down()
 
 
-def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="chipledger_agent.scan.child")
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Return `root`, `library` (a list) and `override` of the child's command line."""
+    parser = argparse.ArgumentParser(prog="chipledger_agent.scan")
     parser.add_argument("--root", type=Path, default=Path("/"))
     parser.add_argument("--library", type=Path, action="append", default=[])
     parser.add_argument("--override", type=Path)
     return parser.parse_args(argv)
 
 
+def source_of(options: argparse.Namespace) -> Source:
+    """Return the source the command line names."""
+    if options.override is not None:
+        return OverrideLibrary(options.override)
+    return SystemLibrary(tuple(options.library))
+
+
 def main(argv: Sequence[str], environment: Mapping[str, str]) -> None:
     """Run one scan as the arguments say."""
-    options = _arguments(argv)
-    source: Source = (
-        SystemLibrary(tuple(options.library))
-        if options.override is None
-        else OverrideLibrary(options.override)
-    )
-    run(source, root=options.root, environment=environment)
+    options = arguments(argv)
+    run(source_of(options), root=options.root, environment=environment)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ The binding's faults that would reach an inventory are stepped around here, and 
 under tests/unit/agent. Everything runs in one thread of one short-lived process.
 """
 
+import contextlib
 import ctypes
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -322,3 +324,44 @@ def _field(handle: Handle, field: int) -> int:
         return count(int(value.sllVal))
     is_long = answer.valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
     return count(int(value.ullVal if is_long else value.uiVal))
+
+
+_NOT_PROBED = (
+    "Accounting", "Certificate", "CPER", "Grid", "Handle", "Pgpu", "Process", "Sessions",
+    "Topology", "Vgpu",
+)  # fmt: skip
+"""Words in the names of getters that answer about people and their work, or name things."""
+
+
+def plain_getters(*, of_device: bool) -> tuple[str, ...]:
+    """Return the binding's getters that need nothing, or nothing but a device handle."""
+    prefix, needed = ("nvmlDeviceGet", 1) if of_device else ("nvmlSystemGet", 0)
+    names = (name for name in sorted(vars(pynvml)) if name.startswith(prefix))
+    return tuple(
+        name
+        for name in names
+        if not any(word in name for word in _NOT_PROBED)
+        and _required_arguments(getattr(pynvml, name)) == needed
+    )
+
+
+def _required_arguments(function: Callable[..., object]) -> int:
+    parameters = inspect.signature(function).parameters.values()
+    return sum(parameter.default is parameter.empty for parameter in parameters)
+
+
+def probe(name: str, *arguments: object) -> None:
+    """Call a getter for the sake of whoever listens at the library's border."""
+    with contextlib.suppress(UnreadableError, TypeError, ValueError, AttributeError):
+        ask(getattr(pynvml, name), *arguments)
+
+
+def probe_sram_entries(handle: Handle) -> None:
+    """Call the one getter whose struct points to further memory, sized by a first call."""
+    counts = pynvml.c_nvmlEccSramUniqueUncorrectedErrorCounts_v1_t()
+    with contextlib.suppress(UnreadableError):
+        ask(pynvml.nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts, handle, ctypes.byref(counts))
+    entries = (pynvml.c_nvmlEccSramUniqueUncorrectedErrorEntry_v1_t * counts.entryCount)()
+    counts.entries = ctypes.cast(entries, type(counts.entries))
+    with contextlib.suppress(UnreadableError):
+        ask(pynvml.nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts, handle, ctypes.byref(counts))

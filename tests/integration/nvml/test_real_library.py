@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from chipledger_agent.domain.claims import Scan
+from chipledger_agent.scan.capture import capture_command, take_capture
 from chipledger_agent.scan.command import scan_command
 from chipledger_agent.scan.parent import ChildScanner
 from chipledger_evidence.inventory import PciKind, Status, Unread, Why
 from chipledger_testing.nvml import host_of, refuse, write_machine, write_trees
 from chipledger_testing.nvml.child import mock_command
 from chipledger_testing.nvml.clib import build_library
+from chipledger_testing.nvml.process import ImpatientWatch
+from chipledger_testing.nvml.recording import play_capture, read_capture
 
 pytestmark = pytest.mark.cc
 TIMEOUT, CRASH = Unread(why=Why.TIMEOUT), Unread(why=Why.CRASH)
@@ -24,14 +28,18 @@ def now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def scanner(root: Path, library: Path, *, deadline_s: int = 20) -> ChildScanner:
+def scanner(root: Path, library: Path) -> ChildScanner:
     """Return a scanner of the host under `root` with `library` for NVML."""
     return ChildScanner(
-        monotonic_ms=now_ms,
-        command=scan_command(root=root, override=library),
-        first_deadline_s=deadline_s,
-        root=root,
+        monotonic_ms=now_ms, command=scan_command(root=root, override=library), root=root
     )
+
+
+def scan_until(marker: bytes, root: Path, library: Path) -> Scan:
+    """Return a scan whose deadline passes as soon as the child hangs after telling `marker`."""
+    watch = ImpatientWatch(marker)
+    command = scan_command(root=root, override=library)
+    return ChildScanner(monotonic_ms=watch, command=command, spawn=watch.spawn, root=root).scan()
 
 
 @pytest.fixture
@@ -98,7 +106,7 @@ def test_21_a_hang_costs_only_what_came_after(host: Path, tmp_path: Path) -> Non
     """The first chip is whole; of the second, identity stands and the rest is `timeout`."""
     library = build_library(tmp_path, "HANG_AT=VBIOS")
 
-    scan = scanner(host, library, deadline_s=1).scan()
+    scan = scan_until(b'"index":1', host, library)
 
     inventory = scan.inventory
     assert (inventory.status, inventory.error) == (Status.NVML_UNRESPONSIVE, TIMEOUT)
@@ -115,7 +123,7 @@ def test_21_a_hang_at_the_handle_leaves_the_chip_in_the_count(host: Path, tmp_pa
     """A device never opened is in the record with its reason."""
     library = build_library(tmp_path, "HANG_AT=HANDLE")
 
-    inventory = scanner(host, library, deadline_s=1).scan().inventory
+    inventory = scan_until(b'"line":"chip"', host, library).inventory
 
     assert [chip.lost for chip in inventory.chips] == [None, TIMEOUT]
 
@@ -124,7 +132,7 @@ def test_21_a_hang_at_init_leaves_the_other_views(host: Path, tmp_path: Path) ->
     """PCI and /proc were told before NVML was touched."""
     library = build_library(tmp_path, "HANG_AT=INIT")
 
-    inventory = scanner(host, library, deadline_s=1).scan().inventory
+    inventory = scan_until(b'"line":"loaded"', host, library).inventory
 
     assert inventory.status is Status.NVML_UNRESPONSIVE
     assert (len(inventory.pci), len(inventory.proc)) == (12, 8)
@@ -234,3 +242,20 @@ def test_a_child_that_cannot_run_is_a_failed_scan(tmp_path: Path) -> None:
 
     assert absent.scan().inventory.status is Status.SCAN_FAILED
     assert broken.scan().inventory.status is Status.SCAN_FAILED
+
+
+def test_a_capture_of_a_library_plays_without_it(host: Path, tmp_path: Path) -> None:
+    """The shipped capture child records a loaded library; its tape shows the same chips."""
+    library = build_library(tmp_path, "TALKS")
+
+    document = take_capture(
+        monotonic_ms=now_ms, command=capture_command(root=host, override=library)
+    )
+
+    file = tmp_path / "capture.json"
+    file.write_bytes(document)
+    chips = play_capture(read_capture(file), tmp_path / "played").inventory.chips
+    assert [(chip.name, chip.serial) for chip in chips] == [
+        ("NVIDIA H100 80GB HBM3", "1650000000001")
+    ] * 2
+    assert "1654123038646" not in document.decode()

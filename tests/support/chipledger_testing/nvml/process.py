@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chipledger_agent.scan.lines import Line, encode_line
-from chipledger_agent.scan.process import Process
+from chipledger_agent.scan.process import Process, spawn
 
 
 @dataclass
@@ -91,3 +91,50 @@ class FakeSpawn:
 def told(*lines: Line) -> bytes:
     """Return what a child that told these lines wrote."""
     return b"".join(encode_line(line) for line in lines)
+
+
+class ImpatientWatch:
+    """A spawn and a clock for real children that hang: time passes only once they do.
+
+    The clock stands until the child has told `marker` and is silent after it; then an hour is
+    over. So a slow machine cannot make a hang come too early, and no test waits for one.
+    """
+
+    def __init__(self, marker: bytes) -> None:
+        self._marker = marker
+        self._told = b""
+        self._now_ms = 0
+
+    def __call__(self) -> int:
+        """Return the time in milliseconds."""
+        return self._now_ms
+
+    def spawn(self, command: Sequence[str]) -> Process:
+        """Start a real child and watch what it tells."""
+        return _Watched(spawn(command), self)
+
+    def heard(self, data: bytes) -> None:
+        """Take note of what the child told, or that it told nothing."""
+        self._told += data
+        if not data and self._marker in self._told:
+            self._now_ms += 3_600_000
+
+
+class _Watched:
+    """A real child whose words are watched."""
+
+    def __init__(self, child: Process, watch: ImpatientWatch) -> None:
+        self._child = child
+        self._watch = watch
+        self.exited = child.exited
+        self.wait = child.wait
+        self.kill = child.kill
+        self.note = child.note
+        self.close = child.close
+
+    def read(self, timeout_ms: int) -> bytes | None:
+        """Return what the child told."""
+        data = self._child.read(timeout_ms)
+        if data is not None:
+            self._watch.heard(data)
+        return data

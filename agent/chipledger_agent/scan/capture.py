@@ -1,0 +1,191 @@
+"""Record every NVML answer of this machine into one scrubbed document.
+
+The document replays in the tests of this project, so that what real machines answer is not
+forgotten. It holds no identity: serials, UUIDs, PDIs, GUIDs, chassis and host names are
+placeholders (:mod:`chipledger_agent.scan.scrub`). Device certificates, process lists and
+vGPU data are not asked for at all.
+
+Run as ``python -I -m chipledger_agent.scan.capture``; see :func:`capture_command`.
+"""
+
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from chipledger_agent.domain.claims import Scan
+from chipledger_agent.scan import nvml
+from chipledger_agent.scan.child import arguments, private_output, scan, source_of, write_whole
+from chipledger_agent.scan.command import scan_command
+from chipledger_agent.scan.library import DEFAULT_LIBRARIES
+from chipledger_agent.scan.lines import Line
+from chipledger_agent.scan.merge import Ending, merge
+from chipledger_agent.scan.process import MAX_OUTPUT_BYTES, Spawn, spawn
+from chipledger_agent.scan.reading import UnreadableError
+from chipledger_agent.scan.scrub import identities, scrub_tape
+from chipledger_agent.scan.source import LoadedLibrary, Source
+from chipledger_agent.scan.tape import Recorder, Tape
+from chipledger_evidence.inventory import PciFunction, ProcGpu
+
+FORMAT = "chipledger-capture-1"
+DEADLINE_S = 300
+CAPTURE_MODULE = "chipledger_agent.scan.capture"
+_STEP_MS = 100
+
+
+class Capture(msgspec.Struct, frozen=True, kw_only=True):
+    """One recorded machine, scrubbed.
+
+    Attributes:
+        format: always :data:`FORMAT`.
+        tape: every call the scan made, and every plain getter of the binding besides.
+        pci: the PCI view at that time.
+        proc: the kernel module's view.
+        kernel_module: version of the kernel module.
+        hardware: DMI vendor and product.
+    """
+
+    format: str
+    tape: Tape
+    pci: tuple[PciFunction, ...]
+    proc: tuple[ProcGpu, ...]
+    kernel_module: str | None
+    hardware: str | None
+
+
+class RecordingSource:
+    """Another source, with a recorder around its library."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.recorder: Recorder | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of the source that is recorded."""
+        return self._source.kind
+
+    def load(self) -> LoadedLibrary:
+        """Load the library and begin to record it."""
+        library = self._source.load()
+        self.recorder = Recorder(library.calls)
+        return LoadedLibrary(calls=self.recorder, facts=library.facts, unread=library.unread)
+
+
+def capture(source: Source, *, root: Path, names: Sequence[str]) -> Capture:
+    """Return a scrubbed recording of this machine.
+
+    Args:
+        source: where NVML comes from.
+        root: prefix of /sys, /proc and /etc.
+        names: words that must not remain in it, such as the host name.
+    """
+    recording = RecordingSource(source)
+    seen = _scan(recording, root)
+    if recording.recorder is None:
+        tape = Tape(calls={})
+    else:
+        probe(seen.inventory.device_count or 0)
+        tape = recording.recorder.tape()
+    placeholders = identities(seen.inventory, names)
+    whole = Capture(
+        format=FORMAT,
+        tape=scrub_tape(tape, placeholders),
+        pci=seen.inventory.pci,
+        proc=seen.inventory.proc,
+        kernel_module=seen.inventory.driver.kernel_module,
+        hardware=seen.inventory.hardware,
+    )
+    text = placeholders.in_bytes(msgspec.json.encode(whole))
+    return msgspec.json.decode(text, type=Capture)
+
+
+def _scan(source: Source, root: Path) -> Scan:
+    lines = []
+
+    def emit(line: Line) -> None:
+        lines.append(line)
+
+    scan(source, root=root, environment={}, emit=emit)
+    return merge(lines, Ending.FINISHED, provider=source.kind)
+
+
+def probe(devices: int) -> None:
+    """Call every plain getter of the binding once for the system and once for each device.
+
+    What they answer is on the recorder's tape; here it does not matter.
+    """
+    for name in nvml.plain_getters(of_device=False):
+        nvml.probe(name)
+    for index in range(devices):
+        try:
+            handle = nvml.device_handle(index)
+        except UnreadableError:
+            continue
+        for name in nvml.plain_getters(of_device=True):
+            nvml.probe(name, handle)
+        nvml.probe_sram_entries(handle)
+
+
+def capture_command(
+    *,
+    root: Path = Path("/"),
+    libraries: Sequence[Path] = DEFAULT_LIBRARIES,
+    override: Path | None = None,
+) -> tuple[str, ...]:
+    """Return the command that writes one capture to its stdout; arguments as `scan_command`."""
+    command = scan_command(root=root, libraries=libraries, override=override)
+    return (*command[:3], CAPTURE_MODULE, *command[4:])
+
+
+class CaptureError(Exception):
+    """No capture could be taken; `note` is what the child wrote to stderr."""
+
+    def __init__(self, reason: str, note: str) -> None:
+        super().__init__(reason)
+        self.note = note
+
+
+def take_capture(
+    *,
+    monotonic_ms: Callable[[], int],
+    command: Sequence[str] | None = None,
+    deadline_s: int = DEADLINE_S,
+    spawn: Spawn = spawn,
+) -> bytes:
+    """Return the JSON document of a capture taken by a child process.
+
+    Raises:
+        CaptureError: the child could not be run, failed, or missed its deadline.
+    """
+    try:
+        child = spawn(capture_command() if command is None else command)
+    except OSError as error:
+        raise CaptureError("the capture could not be started", str(error)) from error
+    until_ms = monotonic_ms() + deadline_s * 1000
+    told = bytearray()
+    while (data := child.read(_STEP_MS)) is not None:
+        told += data
+        if monotonic_ms() >= until_ms or len(told) > MAX_OUTPUT_BYTES:
+            child.kill()
+            raise CaptureError("the capture missed its deadline or its bounds", child.note())
+    code = child.wait(_STEP_MS * 10)
+    note = child.note()
+    child.close()
+    if code != 0:
+        raise CaptureError(f"the capture ended with status {code}", note)
+    return bytes(told)
+
+
+def main(argv: Sequence[str], *, names: Sequence[str]) -> None:
+    """Write one capture to stdout, as the arguments say."""
+    options = arguments(argv)
+    output = private_output()
+    document = capture(source_of(options), root=options.root, names=names)
+    write_whole(output, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], names=(platform.node(),))
