@@ -80,7 +80,9 @@ def _enrol(stage: Stage, host: Host) -> Path:
 
 
 def _enrol_agent(stage: Stage, name: str, site: str, machine: Path | None) -> None:
-    code = stage.server("code", "create", "--site", site, "--uses", "1").split()[-1]
+    code = stage.server(
+        "code", "create", "--site", site, "--uses", "1", "--expires-in", "1h"
+    ).split()[-1]
     stage.write(f"{name}/code", code + "\n")
     stage.agent(name, machine, "enroll", "--code-file", str(stage.folder / name / "code"))
 

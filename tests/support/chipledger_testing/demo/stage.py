@@ -35,8 +35,9 @@ silence_min_s = {silence}
 """
 
 AGENT_CONFIG: Final = """\
-collector_url = "{url}"
 state_dir = "{folder}/state"
+[collector]
+url = "{url}"
 """
 
 
