@@ -211,10 +211,11 @@ class _Counters:
         self, site: Site, day: date, charged_to: tuple[str, str] | None = None
     ) -> Iterable[Ceiling]:
         """Yield the ceilings that a licence of the site claims on a day."""
-        if self._rules is None:
+        rules = self._rules
+        if rules is None or not in_force_on(day, rules.head.valid_from, rules.head.valid_to):
             return
-        tier = tier_of(site, self._rules, self._tables.countries, self._allocation.day)
-        for ceiling in self._rules.ceilings:
+        tier = tier_of(site, rules, self._tables.countries, day)
+        for ceiling in rules.ceilings:
             if tier in ceiling.tiers and any(
                 licence.type == ceiling.licence_type
                 and licence.covers(site.id, site.consignee.id)

@@ -8,6 +8,7 @@ import pytest
 from chipledger_book.balance import Question, linked_sites, reconcile_all
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import ByCount, ByUnit, Event, LicenceGranted
+from chipledger_book.ledger import fold
 from chipledger_book.licences import LicenceLine, LicenceType, QuantityUnit
 from chipledger_book.report import Authorisation, Physical, SiteReport
 from chipledger_book.rules import Tables
@@ -26,6 +27,7 @@ from chipledger_testing.book import (
     party,
     pieces,
     received,
+    record,
     report,
     row,
     site_of,
@@ -123,6 +125,18 @@ def test_the_exception_is_not_for_tier_3() -> None:
     found = report(book_of(poisoned, lpp(), received(1)))
 
     assert (found.tier, found.authorisation) == ("tier-3", NOT_AUTHORISED)
+
+
+def test_the_lists_of_the_day_of_arrival_decide_who_may_claim() -> None:
+    """Cambodia left D:5: what arrived before stays uncovered, what arrived after is covered."""
+
+    def found(arrived: int) -> SiteReport:
+        site = declared(site_of(country="KH", owner=party(headquarters="KH")))
+        events: list[Event] = [site, lpp(), received(1, at=arrived)]
+        return report(fold(map(record, events)), at=ms(2026, 9))
+
+    assert found(ms(2025, 3)).authorisation is NOT_AUTHORISED
+    assert found(ms(2026, 8)).authorisation is WITHIN
 
 
 def test_the_exception_must_be_claimed() -> None:
