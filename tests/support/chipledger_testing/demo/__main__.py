@@ -7,12 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from chipledger_book.events import encode_event
 from chipledger_evidence.ids import NO_PREVIOUS
 from chipledger_testing.demo import narrate
-from chipledger_testing.demo.stage import INTERVAL_S, SILENCE_S, DemoError, Stage
-from chipledger_testing.demo.story import PLANTED_FINDINGS, Host, Story, tell
-from chipledger_testing.nvml import write_machine
+from chipledger_testing.demo.story import PLANTED_FINDINGS, Story, tell
+from chipledger_testing.stage import INTERVAL_S, SILENCE_S, Stage, StageError
 
 DRIVER = Path("/proc/driver/nvidia/version")
 REAL = "this-machine"
@@ -29,7 +27,7 @@ def main() -> int:
     stage = Stage(folder=folder, port=arguments.port)
     try:
         _play(stage, once=arguments.once)
-    except DemoError as error:
+    except StageError as error:
         sys.stderr.write(f"\nThe demo stopped: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -47,10 +45,13 @@ def _play(stage: Stage, *, once: bool) -> None:
     narrate.step("starting a collector on embedded SQLite")
     stage.start_collector()
     _keep_book(stage, story)
-    machines = {host.name: _enrol(stage, host) for host in story.hosts}
+    machines = {}
+    for number, host in enumerate(story.hosts, 1):
+        narrate.progress(number, len(story.hosts), "hosts enrolled")
+        machines[host.name] = stage.enrol(host.name, host.site, host.machine)
     _enrol_real(stage)
     for number, host in enumerate(story.hosts, 1):
-        narrate.progress(number, len(story.hosts), f"starting the agent of {host.name}")
+        narrate.progress(number, len(story.hosts), "agents started")
         stage.start_agent(host.name, machines[host.name])
     reader = stage.server("principal", "add", "demo-auditor", "--role", "auditor").split()[-1]
     _let_things_happen(stage, story, reader)
@@ -66,25 +67,7 @@ def _play(stage: Stage, *, once: bool) -> None:
 def _keep_book(stage: Stage, story: Story) -> None:
     narrate.step("declaring three sites, their licences and what they received")
     for number, event in enumerate(story.events):
-        path = stage.write(f"event-{number}.json", encode_event(event).decode())
-        stage.server("event", "add", str(path))
-
-
-def _enrol(stage: Stage, host: Host) -> Path:
-    narrate.step(f"enrolling {host.name} at {host.site}")
-    stage.write_agent_config(host.name)
-    machine = stage.folder / host.name / "machine.json"
-    write_machine(host.machine, machine)
-    _enrol_agent(stage, host.name, host.site, machine)
-    return machine
-
-
-def _enrol_agent(stage: Stage, name: str, site: str, machine: Path | None) -> None:
-    code = stage.server(
-        "code", "create", "--site", site, "--uses", "1", "--expires-in", "1h"
-    ).split()[-1]
-    stage.write(f"{name}/code", code + "\n")
-    stage.agent(name, machine, "enroll", "--code-file", str(stage.folder / name / "code"))
+        stage.enter(f"event-{number}", event)
 
 
 def _enrol_real(stage: Stage) -> None:
@@ -92,9 +75,8 @@ def _enrol_real(stage: Stage) -> None:
     if not DRIVER.exists():
         return
     narrate.step("this machine has an NVIDIA driver: enrolling it too, for real")
-    stage.server("event", "add", str(stage.write("event-real.json", narrate.real_site(REAL))))
-    stage.write_agent_config(REAL)
-    _enrol_agent(stage, REAL, REAL, None)
+    stage.enter("event-real", narrate.real_site(REAL))
+    stage.enrol(REAL, REAL, None)
     stage.start_agent(REAL, None)
 
 

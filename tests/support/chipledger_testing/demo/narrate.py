@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chipledger_book.events import SiteDeclared, encode_event
+from chipledger_book.events import Event, SiteDeclared
 from chipledger_book.parties import Party, Site
 
 ORDER: Final = ("critical", "high", "medium", "low")
@@ -70,10 +70,10 @@ def closing(url: str, token: str, planted: Sequence[str]) -> None:
     say(time.strftime("Printed  %Y-%m-%d %H:%M:%S UTC\n", time.gmtime()))
 
 
-def real_site(site: str) -> str:
-    """Return the event that declares this very machine as a site, canonical JSON."""
+def real_site(site: str) -> Event:
+    """Return the event that declares this very machine as a site."""
     owner = Party(id="this-operator", name="The operator of this machine", headquarters="MY")
-    event = SiteDeclared(
+    return SiteDeclared(
         occurred_at_ms=int(time.time() * 1000),
         site=Site(
             id=site,
@@ -84,4 +84,3 @@ def real_site(site: str) -> str:
             ultimate_parent=owner,
         ),
     )
-    return encode_event(event).decode()

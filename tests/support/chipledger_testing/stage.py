@@ -1,4 +1,4 @@
-"""The processes of the demo: one collector, one agent a host, each with a folder of its own."""
+"""Real processes on a stage: one collector, one agent a host, each with a folder of its own."""
 
 import http.client
 import json
@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
+
+from chipledger_book.events import Event, encode_event
+from chipledger_testing.nvml import Machine, write_machine
 
 INTERVAL_S: Final = 4
 SILENCE_S: Final = 12
@@ -41,8 +44,8 @@ url = "{url}"
 """
 
 
-class DemoError(Exception):
-    """The demo cannot go on; the message says why and where to look."""
+class StageError(Exception):
+    """The play cannot go on; the message says why and where to look."""
 
 
 @dataclass(kw_only=True)
@@ -102,20 +105,20 @@ class Stage:
         """Return the JSON that the collector's API answers to a reader."""
         status, body = self._get(path, {"Authorization": f"Bearer {token}"})
         if status != HTTPStatus.OK:
-            raise DemoError(f"GET {path} was answered {status}: {body.decode()[:500]}")
+            raise StageError(f"GET {path} was answered {status}: {body.decode()[:500]}")
         return json.loads(body)
 
     def wait(self, what: str, ready: Callable[[], bool], *, timeout_s: int = START_S) -> None:
         """Return once `ready` holds; every process must stay alive meanwhile.
 
         Raises:
-            DemoError: a process ended, or the time is up.
+            StageError: a process ended, or the time is up.
         """
         deadline = time.monotonic() + timeout_s
         while not ready():
             self._check_alive()
             if time.monotonic() > deadline:
-                raise DemoError(f"{what} is not ready after {timeout_s} s; see {self.folder}")
+                raise StageError(f"{what} is not ready after {timeout_s} s; see {self.folder}")
             time.sleep(0.2)
 
     def stop(self, name: str) -> None:
@@ -136,12 +139,28 @@ class Stage:
             self.stop(name)
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file of the demo that only its owner can read."""
+        """Write a file that only its owner can read."""
         path = self.folder / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         return path
+
+    def enter(self, name: str, event: Event) -> None:
+        """Enter an event of the ledger."""
+        self.server("event", "add", str(self.write(f"{name}.json", encode_event(event).decode())))
+
+    def enrol(self, name: str, site: str, machine: Machine | None) -> Path | None:
+        """Enrol a host at a site: a simulated machine, or this very one with the shipped agent."""
+        self.write_agent_config(name)
+        file = None
+        if machine is not None:
+            file = self.folder / name / "machine.json"
+            write_machine(machine, file)
+        code = self.server("code", "create", "--site", site, "--uses", "1", "--expires-in", "1h")
+        self.write(f"{name}/code", code.split()[-1] + "\n")
+        self.agent(name, file, "enroll", "--code-file", str(self.folder / name / "code"))
+        return file
 
     def _agent_command(
         self, name: str, machine: Path | None, arguments: Sequence[str]
@@ -165,14 +184,14 @@ class Stage:
         )
         if done.returncode != 0:
             words = " ".join(command[2:])
-            raise DemoError(f"{words}\nended with {done.returncode}: {done.stderr or done.stdout}")
+            raise StageError(f"{words}\nended with {done.returncode}: {done.stderr or done.stdout}")
         return done.stdout
 
     def _check_alive(self) -> None:
         for name, process in self._running.items():
             if process.poll() is not None:
                 tail = (self.folder / f"{name}.log").read_text(errors="replace")[-2000:]
-                raise DemoError(f"{name} ended with {process.returncode}:\n{tail}")
+                raise StageError(f"{name} ended with {process.returncode}:\n{tail}")
 
     def _healthy(self) -> bool:
         try:
@@ -192,5 +211,5 @@ class Stage:
 
 def _environment() -> Mapping[str, str]:
     """Return this process's environment, and where the doubles are."""
-    support = str(Path(__file__).parents[2])
+    support = str(Path(__file__).parents[1])
     return {**os.environ, "PYTHONPATH": support, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,85 @@
+"""Real captures, from `nvidia-smi -q -x` through agent and collector to the balance."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chipledger_book.events import ByCount, Received, SiteDeclared
+from chipledger_book.parties import Party, Site
+from chipledger_testing.nvml.captures import capture_document
+from chipledger_testing.nvml.identifiers import Seed, reidentify
+from chipledger_testing.nvml.machine import Machine, parse_machine
+from chipledger_testing.stage import Stage
+
+CAPTURES = {"qx-h100": 8, "qx-b200": 8, "qx-gb200": 4, "qx-l40s": 1}
+TPP = {
+    "H100-SXM5-80GB": (8, 15_832),
+    "B200-SXM6-180GB": (8, 36_000),
+    "GB200-186GB": (4, 40_000),
+    "L40S-48GB": (1, 5_864),
+}
+OWNER = Party(id="owner", name="Owner", headquarters="MY")
+
+
+def folder() -> Path:
+    """Return the folder of captures, which are not part of the project."""
+    default = Path(__file__).parents[3] / ".." / "shared"
+    return Path(os.environ.get("CHIPLEDGER_SHARED", default)) / "captures"
+
+
+def machine(name: str) -> Machine:
+    """Return a capture as a machine; its placeholders would be the same on every host."""
+    seed = Seed(host=name, rack=name)
+    return parse_machine(reidentify(capture_document(folder() / f"{name}.xml"), seed))
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A running collector with one test site that received what the captures show."""
+    if not folder().is_dir():
+        if "CI" in os.environ:
+            pytest.fail(f"no captures at {folder()}")
+        pytest.skip("the real captures are not on this machine")
+    stage = Stage(folder=tmp_path)
+    try:
+        stage.start_collector()
+        site = Site(
+            id="cap-1",
+            name="Captures",
+            country="MY",
+            operator=OWNER,
+            consignee=OWNER,
+            ultimate_parent=OWNER,
+            test=True,
+        )
+        stage.enter("site", SiteDeclared(occurred_at_ms=1_767_225_600_000, site=site))
+        lines = tuple(ByCount(sku=sku, pieces=pieces) for sku, (pieces, _) in TPP.items())
+        stage.enter(
+            "received", Received(occurred_at_ms=1_767_312_000_000, site="cap-1", lines=lines)
+        )
+        yield stage
+    finally:
+        stage.stop_all()
+
+
+@pytest.mark.timeout(120)
+def test_captured_machines_are_balanced(stage: Stage) -> None:
+    """21 chips of four real nodes arrive signed, with model and TPP right, and fill the book."""
+    for name, chips in CAPTURES.items():
+        file = stage.enrol(name, "cap-1", machine(name))
+        said = json.loads(stage.agent(name, file, "once", "--json"))
+        assert said["stored"] == 1, said
+        assert chips
+    reader = stage.server("principal", "add", "reader", "--role", "auditor").split()[-1]
+    stage.wait(
+        "four reports", lambda: len(stage.get("/api/v1/chips?limit=100", reader)["items"]) == 21
+    )
+    report = json.loads(stage.server("reconcile", "--site", "cap-1", "--json"))
+    site = report["sites"][0] if "sites" in report else report
+    rows = {row["sku"]: row for row in site["rows"]}
+    assert {sku: (row["present"]["G1"], row["tpp_each"]) for sku, row in rows.items()} == TPP
+    assert site["physical"] == "agrees"
+    assert site["tpp"]["present"] == sum(pieces * tpp for pieces, tpp in TPP.values())
