@@ -18,7 +18,7 @@ from chipledger_testing.claims import HOST, SITE, full_report, heartbeat
 from chipledger_testing.keys import SeededSigner
 
 SIGNERS = {alg: SeededSigner("law", alg=alg) for alg in ("ES256", "Ed25519")}
-TRUST = {
+TRUST: dict[str, HostTrust] = {
     signer.public.kid: HostTrust(host=HOST, site=SITE, key=signer.public)
     for signer in SIGNERS.values()
 }
