@@ -90,6 +90,7 @@ sightings = st.lists(
         state=st.sampled_from(ChipState),
         grade=st.sampled_from((Grade.G1, Grade.G2, Grade.G3, Grade.G4)),
         pdi=st.booleans(),
+        named=st.booleans(),
     ),
     max_size=25,
     unique_by=lambda one: (one.chip_id, one.site),

@@ -150,9 +150,10 @@ def chip(
     grade: Grade = Grade.G1,
     pdi: bool = True,
     board: str | None = None,
+    named: bool = True,
     model: ObservedModel = H100_SEEN,
 ) -> SeenChip:
-    """Return a seen chip; its names follow from its number."""
+    """Return a seen chip; its names follow from its number, unless it has none."""
     return SeenChip(
         chip_id=f"chip-{number:04d}",
         site=site,
@@ -161,9 +162,9 @@ def chip(
         state=state,
         model=model,
         sku=sku,
-        pdi=f"{number:016x}" if pdi else None,
-        uuid=uuid(number),
-        board=board or f"165{number:010d}",
+        pdi=f"{number:016x}" if pdi and named else None,
+        uuid=uuid(number) if named else None,
+        board=(board or f"165{number:010d}") if named else None,
     )
 
 

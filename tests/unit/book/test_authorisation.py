@@ -144,6 +144,23 @@ def test_the_exception_must_be_claimed() -> None:
     assert judged(received(1)).authorisation is NOT_AUTHORISED
 
 
+def test_the_claim_must_be_valid_on_the_day_of_arrival() -> None:
+    """A certificate of this year says nothing of what came last year."""
+    year = (date(2026, 1, 1), date(2026, 12, 31))
+    claim = licence("LPP-1", kind=LicenceType.LPP, days=year)
+
+    assert judged(claim, received(1, at=ms(2025, 12, 31))).authorisation is NOT_AUTHORISED
+    assert judged(claim, received(1, at=ms(2026, 1, 1))).authorisation is WITHIN
+
+
+def test_chips_beyond_the_book_use_a_licence_before_the_exception() -> None:
+    """A full exception does not condemn what a licence has room for."""
+    book = book_of(declared(), lpp(), licence("D-1", pieces(8)), received(1699))
+
+    assert report(book, chips(range(1707))).authorisation is WITHIN
+    assert report(book, chips(range(1708))).authorisation is EXCEEDED
+
+
 def test_gaming_cards_do_not_count_against_the_exception() -> None:
     """They travel under another one; under this one they are not covered."""
     card = ByCount(sku="RTX-4090", pieces=1)

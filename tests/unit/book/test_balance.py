@@ -118,6 +118,24 @@ def test_the_pdi_decides_over_a_uuid_that_differs() -> None:
     assert row(found).matched_by_identity == 1
 
 
+def test_the_same_board_with_another_chip_is_another_chip() -> None:
+    """A board serial does not outweigh PDIs that differ."""
+    line = ByChip(sku=H100, chips=(ChipRef(pdi=f"{1:016x}", serial="B1"),))
+    found = report(book_of(declared(), received(line)), [chip(9, board="B1")])
+
+    assert found.physical is Physical.BOTH
+
+
+def test_a_board_that_is_partly_identified_takes_no_more_than_the_rest_by_count() -> None:
+    """One chip by serial and one without names fill a board of two; a second is over."""
+    receipt = received(ByBoard(sku=GB200, serials=("B1",)))
+    seen = [chip(1, sku=GB200, board="B1"), *chips((2, 3), sku=GB200, named=False)]
+    line = row(report(book_of(declared(), receipt), seen), GB200)
+
+    assert (line.matched_by_identity, line.matched_by_count) == (1, 1)
+    assert (line.unaccounted, line.overage) == (0, 1)
+
+
 def test_a_uuid_serves_where_an_old_driver_gives_no_pdi() -> None:
     """Names of the other side that are missing are no contradiction."""
     line = ByChip(sku=H100, chips=(ChipRef(pdi=f"{1:016x}", uuid=uuid(1)),))

@@ -123,6 +123,17 @@ def test_shared_board_family_is_narrowed_by_the_name() -> None:
     assert with_pci.disagreements == ()
 
 
+def test_the_longest_part_number_prefix_decides() -> None:
+    """A narrower row is not hidden by a wider one."""
+    first, second, *_ = CATALOGUE.skus
+    wide = msgspec.structs.replace(first, board_parts=("692-",))
+    narrow = msgspec.structs.replace(second, board_parts=("692-2G5",))
+    table = msgspec.structs.replace(CATALOGUE, skus=(wide, narrow), units=())
+
+    found = identify(ObservedModel(board_part="692-2G506-0200-003"), table, DAY)
+    assert sku_of(found) == second.sku
+
+
 def test_generic_name_is_no_contradiction() -> None:
     """The driver's placeholder name says nothing, so it contradicts nothing."""
     found = named(device="290110de", name="NVIDIA Graphics Device")
