@@ -26,7 +26,7 @@ class Disk(Protocol):
     """
 
     def make_folder(self, folder: str) -> None:
-        """Create `folder` and its parents where absent."""
+        """Create `folder` in an existing one where absent; durable at once."""
         ...
 
     def names(self, folder: str) -> list[str]:
@@ -69,10 +69,10 @@ class PosixDisk:
         self._root = root
 
     def make_folder(self, folder: str) -> None:
-        """Create `folder` and its parents where absent."""
+        """Create `folder` in an existing one where absent; durable at once."""
         path = self._root / folder
         if not path.is_dir():
-            path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
             self._sync(path.parent)
 
     def names(self, folder: str) -> list[str]:

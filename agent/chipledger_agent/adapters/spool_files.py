@@ -8,6 +8,7 @@ half-way leaves nothing in memory that the disk does not know.
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from chipledger_agent.adapters.durable import TEMPORARY, Disk, storage_failed, write_durably
 from chipledger_agent.adapters.skips import SkipCounter
@@ -57,8 +58,9 @@ class SpoolFiles:
             AgentError: `storage-failed`.
         """
         try:
-            for folder in _FOLDERS:
-                self._disk.make_folder(f"{self._chain}/{folder}")
+            parents = [*accumulate(self._chain.split("/"), "{}/{}".format)]
+            for folder in (*parents, *(f"{self._chain}/{name}" for name in _FOLDERS)):
+                self._disk.make_folder(folder)
             self._skips.prepare()
             for folder in _FOLDERS:
                 for name in self._disk.names(f"{self._chain}/{folder}"):
@@ -183,16 +185,17 @@ class SpoolFiles:
         A rename between folders that a crash left half done shows as one report in two
         folders: the earlier folder goes on, because everything done from there is repeatable.
         """
-        seen: dict[int, TokenId] = {}
         held: set[Link] = set()
+        numbers: set[int] = set()
         for folder in _FOLDERS:
             for item in self._filed(folder):
                 if item.link in held:
                     self._disk.unlink(self._path(folder, item))
-                elif folder == WAITING and item.link.seq in seen:
+                elif folder == WAITING and item.link.seq in numbers:
                     self.put_aside(item.link, code=AgentCode.SEQ_DOUBLED)
-                seen.setdefault(item.link.seq, item.link.token)
-                held.add(item.link)
+                else:
+                    held.add(item.link)
+                    numbers.add(item.link.seq)
 
     def _move(self, item: Filed, source: str, renamed: Filed, target: str) -> None:
         with self._failing(f"filing report {item.link.seq} under {target}"):

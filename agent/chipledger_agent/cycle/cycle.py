@@ -30,6 +30,9 @@ from chipledger_evidence.inventory import inventory_digest
 from chipledger_evidence.keys import Signer
 from chipledger_evidence.token import Token, sign_token
 
+_NO_CHALLENGE = ("", 0)
+_SPARE_MS = 30_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -87,8 +90,9 @@ class Cycle:
             notifier=ports.notifier,
             journal=ports.journal,
         )
-        self._agreed = False  # the collector's head was compared in this process
+        self._agreed = False  # the collector's head was compared since we last lost touch
         self._resume: Link | None = None
+        self._spare = _NO_CHALLENGE
 
     def run(self, *, missed: int = 0) -> Outcome:
         """Make one report of the machine and deliver all that waits.
@@ -99,9 +103,8 @@ class Cycle:
         outcome = Outcome()
         for _ in range(missed):
             self._skip("overrun", "the run before was still at work", Outcome())
-        self._prune()
         # The backlog first: a challenge lives two minutes, and reports are delivered in order.
-        self._delivery.run(outcome)
+        self._deliver(outcome)
         if not self._ports.spool.has_room():
             self._skip(AgentCode.SPOOL_FULL, "as many reports wait as may", outcome)
             return self._finish(outcome)
@@ -111,6 +114,7 @@ class Cycle:
         self._report(scan, outcome)
         if self._contact.state.want_full and not self._contact.pause_s() and not outcome.skipped:
             self._report(scan, outcome)
+        self._prune()
         return self._finish(outcome)
 
     def stop(self) -> None:
@@ -120,8 +124,16 @@ class Cycle:
     def deliver(self) -> Outcome:
         """Deliver what waits, without a scan."""
         outcome = Outcome()
-        self._delivery.run(outcome)
+        self._deliver(outcome)
         return self._finish(outcome)
+
+    def _deliver(self, outcome: Outcome) -> None:
+        # Compare first: once newer reports arrived, the collector's head hides those it lost.
+        if not self._agreed and not self._contact.pause_s():
+            self._spare = (self._challenge(), self._ports.clock.monotonic_ms())
+        self._delivery.run(outcome)
+        if self._contact.pause_s() or outcome.failure:
+            self._agreed = False
 
     def _report(self, scan: Scan, outcome: Outcome) -> None:
         try:
@@ -131,14 +143,16 @@ class Cycle:
             return
         if signed is not None:
             outcome.signed.append(signed)
-        self._delivery.run(outcome)
+        self._deliver(outcome)
 
     def _make(self, scan: Scan, outcome: Outcome) -> Signed | None:
         """Sign a report of `scan` and make it durable, or count it as skipped."""
         boot = self._ports.facts.boot()
         inv = inventory_digest(scan.inventory)
-        fresh = ""
-        if self._cause(inv, boot) is not None or not self._agreed or not self._contact.state.epoch:
+        fresh = self._spare_challenge()
+        if not fresh and (
+            self._cause(inv, boot) or not self._agreed or not self._contact.state.epoch
+        ):
             fresh = self._challenge()
         nonce = fresh or self._contact.state.epoch
         if not nonce:
@@ -197,6 +211,12 @@ class Cycle:
         self._resume = None
         return True
 
+    def _spare_challenge(self) -> str:
+        """Return the challenge of the comparison while it can still arrive in time."""
+        (nonce, asked_ms), self._spare = self._spare, _NO_CHALLENGE
+        young = self._ports.clock.monotonic_ms() - asked_ms < _SPARE_MS
+        return nonce if young else ""
+
     def _challenge(self) -> str:
         """Return a challenge, after agreeing with the collector on the chain; empty when none."""
         if self._contact.pause_s():
@@ -208,6 +228,7 @@ class Cycle:
             answer = self._ports.collector.challenge(request)
         except AgentError as error:
             self._contact.failed(error)
+            self._agreed = False
             return ""
         self._contact.answered()
         spool = self._ports.spool
@@ -246,6 +267,8 @@ class Cycle:
             self._ports.journal.trouble("skip-not-saved", code=error.code, detail=error.detail)
 
     def _prune(self) -> None:
+        if self._contact.pause_s() or not self._agreed:
+            return  # a collector that comes back restored may want even the oldest again
         try:
             self._ports.spool.prune(now_s=self._ports.clock.now_s())
         except AgentError as error:

@@ -52,8 +52,12 @@ class SeededEntropy:
         return int.from_bytes(self.octets(8)) % limit
 
 
-class MostPatient(SeededEntropy):
+class LargestChance:
     """Chance that always gives the largest value."""
+
+    def octets(self, count: int) -> bytes:
+        """Return `count` bytes of ones."""
+        return b"\xff" * count
 
     def below(self, limit: int) -> int:
         """Return `limit` - 1."""

@@ -226,9 +226,9 @@ class SimulatedCollector:
             now_s=self._clock.now_s(),
             epoch_window_s=EPOCH_WINDOW_S,
         )
-        if echo.kind is not Kind.EPOCH:
-            if self._spent.setdefault(nonce, verified.identity) != verified.identity:
-                raise EvidenceError(Code.SPENT_NONCE, "another token echoed it")
+        single_use = echo.kind is not Kind.EPOCH
+        if single_use and self._spent.setdefault(nonce, verified.identity) != verified.identity:
+            raise EvidenceError(Code.SPENT_NONCE, "another token echoed it")
         return echo.freshness.value
 
     def _knows(self, claims: AnyClaims) -> bool:
