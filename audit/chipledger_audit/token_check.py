@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from chipledger_evidence.claims import AnyClaims, FullReport
+from chipledger_evidence.claims import AnyClaims, FullReport, SealedReport
 from chipledger_evidence.codec import decode_strict
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.ids import HostId, SiteId
@@ -29,7 +29,7 @@ class TokenVerdict:
     signed: bool
     code: str = ""
     detail: str = ""
-    claims: AnyClaims | None = None
+    claims: AnyClaims | SealedReport | None = None
 
 
 def check_token(token: Token, jwk: bytes) -> TokenVerdict:

@@ -100,8 +100,30 @@ class FullReport(Claims, frozen=True, kw_only=True, tag=INVENTORY_PROFILE):
     ueid: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{44}$")]
 
 
+class SealedReport(Claims, frozen=True, kw_only=True, tag=INVENTORY_PROFILE):
+    """A full report whose inventory was left as bytes, because its digest is known already.
+
+    Attributes:
+        inventory: the exact bytes of the statement.
+        swname: as in `FullReport`.
+        swversion: as in `FullReport`.
+        ueid: as in `FullReport`.
+    """
+
+    inventory: msgspec.Raw
+    swname: Text
+    swversion: Text
+    ueid: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{44}$")]
+
+    def open(self, inventory: Inventory) -> FullReport:
+        """Return this report with its inventory decoded."""
+        members = {name: getattr(self, name) for name in self.__struct_fields__}
+        return FullReport(**{**members, "inventory": inventory})
+
+
 class Heartbeat(Claims, frozen=True, kw_only=True, tag=HEARTBEAT_PROFILE):
     """The inventory is still the one with digest `inv`; here are its counters."""
 
 
 AnyClaims = FullReport | Heartbeat
+SealedClaims = SealedReport | Heartbeat

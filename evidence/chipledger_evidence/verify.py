@@ -5,7 +5,8 @@
 3. the signature holds over exactly the received bytes, in its one accepted form
 4. the payload is the canonical encoding of a known profile
 5. host and site in the claims are those the key was enrolled for
-6. a full report's inventory has the digest it claims; its provider is accepted at this site
+6. a full report's inventory has the digest it claims and is canonical; its provider is
+   accepted at this site
 
 Freshness (step 7, :func:`chipledger_evidence.nonce.judge`) and single use (step 8, a unique
 key in the store) need the collector's secrets and state and follow after this.
@@ -14,11 +15,11 @@ key in the store) need the collector's secrets and state and follow after this.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chipledger_evidence.claims import AnyClaims, FullReport
+from chipledger_evidence.claims import AnyClaims, FullReport, SealedClaims, SealedReport
 from chipledger_evidence.codec import MAX_TOKEN_BYTES, decode_strict
 from chipledger_evidence.errors import Code, EvidenceError
-from chipledger_evidence.ids import HostId, SiteId, TokenId
-from chipledger_evidence.inventory import inventory_digest
+from chipledger_evidence.ids import HostId, SiteId, TokenId, sha256_b64
+from chipledger_evidence.inventory import Inventory
 from chipledger_evidence.keys import PublicKey
 from chipledger_evidence.token import Token, parse_header
 
@@ -52,7 +53,7 @@ class VerifiedToken:
     """
 
     identity: TokenId
-    claims: AnyClaims
+    claims: AnyClaims | SealedReport
     token: Token
     trust: HostTrust
 
@@ -60,9 +61,18 @@ class VerifiedToken:
 Trust = Callable[[str], HostTrust | None]
 """Looks a key up by its `kid`."""
 
+Known = Callable[[str], str | None]
+"""Tells the provider kind of an inventory that was opened before, by digest."""
 
-def verify_token(token: Token, trust: Trust) -> VerifiedToken:
+
+def verify_token(token: Token, trust: Trust, *, known: Known | None = None) -> VerifiedToken:
     """Return the claims of `token` after steps 1 to 6.
+
+    Args:
+        token: bytes as received.
+        trust: keys by `kid`.
+        known: digests of inventories that this caller has opened before, here or earlier: such
+            a report stays a `SealedReport`, which saves decoding the same bytes once more.
 
     Raises:
         EvidenceError: with the code of the first step that failed.
@@ -70,34 +80,43 @@ def verify_token(token: Token, trust: Trust) -> VerifiedToken:
     if len(token.payload) > MAX_TOKEN_BYTES:  # step 1
         raise EvidenceError(Code.OVERSIZE, f"payload of {len(token.payload)} bytes")
     header = parse_header(token.header)
-    known = trust(header.kid)  # step 2
-    if known is None:
+    host = trust(header.kid)  # step 2
+    if host is None:
         raise EvidenceError(
             Code.UNKNOWN_KEY, f"no host is enrolled with key {header.kid}", hint="enrol first"
         )
-    if known.revoked:
-        raise EvidenceError(Code.REVOKED_KEY, f"key {header.kid} of {known.host} is revoked")
-    if header.alg != known.key.alg:
+    if host.revoked:
+        raise EvidenceError(Code.REVOKED_KEY, f"key {header.kid} of {host.host} is revoked")
+    if header.alg != host.key.alg:
         raise EvidenceError(
-            Code.WRONG_ALGORITHM, f"key {header.kid} signs {known.key.alg}, not {header.alg}"
+            Code.WRONG_ALGORITHM, f"key {header.kid} signs {host.key.alg}, not {header.alg}"
         )
-    known.key.verify(token.signature, token.signing_input)  # step 3
-    claims: AnyClaims = decode_strict(token.payload, AnyClaims)  # type: ignore[arg-type] # step 4
-    _check_claims(claims, known)
-    return VerifiedToken(identity=token.identity, claims=claims, token=token, trust=known)
+    host.key.verify(token.signature, token.signing_input)  # step 3
+    sealed: SealedClaims = decode_strict(token.payload, SealedClaims)  # type: ignore[arg-type] # 4
+    if sealed.host != host.host:  # step 5
+        raise EvidenceError(Code.WRONG_HOST, f"key of {host.host} signed for {sealed.host}")
+    if sealed.site != host.site:
+        raise EvidenceError(Code.WRONG_SITE, f"{host.host} belongs to {host.site}")
+    claims: AnyClaims | SealedReport = sealed
+    if isinstance(sealed, SealedReport):  # step 6
+        claims = _open(sealed, host, known)
+    return VerifiedToken(identity=token.identity, claims=claims, token=token, trust=host)
 
 
-def _check_claims(claims: AnyClaims, known: HostTrust) -> None:
-    if claims.host != known.host:  # step 5
-        raise EvidenceError(Code.WRONG_HOST, f"key of {known.host} signed for {claims.host}")
-    if claims.site != known.site:
-        raise EvidenceError(Code.WRONG_SITE, f"{known.host} belongs to {known.site}")
-    if isinstance(claims, FullReport):  # step 6
-        if inventory_digest(claims.inventory) != claims.inv:
-            raise EvidenceError(Code.INVENTORY_DIGEST_MISMATCH, "inv does not name the inventory")
-        provider = claims.inventory.provider.kind
-        if provider != REAL_PROVIDER and not known.test_site:
-            raise EvidenceError(
-                Code.PROVIDER_NOT_ACCEPTED,
-                f"provider {provider!r} at {known.site}, which is no test site",
-            )
+def _open(sealed: SealedReport, host: HostTrust, known: Known | None) -> FullReport | SealedReport:
+    """Check the inventory's bytes; decode them unless their digest is known."""
+    statement = bytes(sealed.inventory)
+    if sha256_b64(statement) != sealed.inv:
+        raise EvidenceError(Code.INVENTORY_DIGEST_MISMATCH, "inv does not name the inventory")
+    provider = known(sealed.inv) if known else None
+    claims: FullReport | SealedReport = sealed
+    if provider is None:
+        inventory = decode_strict(statement, Inventory)
+        provider = inventory.provider.kind
+        claims = sealed.open(inventory)
+    if provider != REAL_PROVIDER and not host.test_site:
+        raise EvidenceError(
+            Code.PROVIDER_NOT_ACCEPTED,
+            f"provider {provider!r} at {host.site}, which is no test site",
+        )
+    return claims

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chipledger_evidence import merkle
+from chipledger_evidence.claims import SealedReport
 from chipledger_evidence.codec import b64url_decode, b64url_encode, decode_strict, encode_canonical
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.framing import decode_body, encode_body
@@ -99,6 +100,28 @@ def test_signed_report_verifies_in_both_forms(inventory: Inventory, alg: str) ->
     first, second = verify_token(framed, TRUST.get), verify_token(text, TRUST.get)
     assert first.claims == second.claims
     assert first.identity == second.identity == token.identity
+
+
+@given(inventories)
+def test_known_inventory_stays_sealed_and_says_the_same(inventory: Inventory) -> None:
+    """A report whose digest is known is verified like any other, only not decoded again."""
+    token = sign_token(full_report(inventory=inventory), SIGNERS["ES256"])
+    opened = verify_token(token, TRUST.get).claims
+    sealed = verify_token(token, TRUST.get, known=lambda _: inventory.provider.kind).claims
+    assert isinstance(sealed, SealedReport)
+    assert bytes(sealed.inventory) == encode_canonical(inventory)
+    assert sealed.open(inventory) == opened
+
+
+def test_known_digest_does_not_let_other_bytes_pass() -> None:
+    """Saying that every digest is known changes no verdict on digest or provider."""
+    lie = full_report(inv=heartbeat().prev)
+    mock = full_report(inventory=Inventory(status=Status.OK, provider=Provider(kind="mock")))
+    for claims, provider in ((lie, "nvml"), (mock, "mock")):
+        with pytest.raises(EvidenceError):
+            verify_token(
+                sign_token(claims, SIGNERS["ES256"]), TRUST.get, known=lambda _, said=provider: said
+            )
 
 
 @given(st.binary(max_size=400))
