@@ -10,6 +10,9 @@ from chipledger_evidence.inventory import Count, Text, Wire
 
 Want = Literal["full", "evidence"]
 
+TRY_AGAIN = frozenset({"disk-full", "not-stored", "overloaded", "rate-limited", "stopping"})
+"""Codes of a refused token that say nothing against the token: keep it and send it again."""
+
 
 class ChallengeRequest(Wire, frozen=True, kw_only=True):
     """Ask for a nonce; unsigned, so it must cost nothing and say nothing to a stranger."""
