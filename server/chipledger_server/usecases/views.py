@@ -4,6 +4,7 @@ Times are Unix milliseconds of the collector's clock, in members that end in ``_
 member is always there, null where there is nothing to say.
 """
 
+from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -248,3 +249,96 @@ class LogEntry(Answer, frozen=True, kw_only=True):
     entry: str
     record: str | None
     salt: str | None
+
+
+class Page(Answer, frozen=True, kw_only=True):
+    """One page of a collection, in an order that inserts do not change.
+
+    Attributes:
+        next: pass on as `cursor` for what follows; null at the end.
+        as_of_ms: what was true at; the same for every page of one walk.
+        known_at_ms: what was known at.
+    """
+
+    next: str | None
+    as_of_ms: Millis
+    known_at_ms: Millis
+
+
+class HostsPage(Page, frozen=True, kw_only=True):
+    """Hosts, by id."""
+
+    items: tuple[HostSummary, ...]
+
+
+class ChainPage(Page, frozen=True, kw_only=True):
+    """Tokens of one host, newest number first."""
+
+    items: tuple[ChainLink, ...]
+
+
+class ChipsPage(Page, frozen=True, kw_only=True):
+    """Chips, in the order they were first seen."""
+
+    items: tuple[ChipSummary, ...]
+
+
+class SiteDevice(Answer, frozen=True, kw_only=True):
+    """A device and the host that holds it."""
+
+    host: str
+    device: Device
+
+
+class DevicesPage(Page, frozen=True, kw_only=True):
+    """What the hosts of a site hold, by host and place."""
+
+    items: tuple[SiteDevice, ...]
+
+
+class FindingsPage(Page, frozen=True, kw_only=True):
+    """Findings, newest first."""
+
+    items: tuple[FindingView, ...]
+
+
+class EventsPage(Page, frozen=True, kw_only=True):
+    """Events of the ledger, in the order they were entered."""
+
+    items: tuple[EventView, ...]
+
+
+class LogPage(Page, frozen=True, kw_only=True):
+    """Entries of the log, in log order."""
+
+    items: tuple[LogEntry, ...]
+
+
+class RuleTable(Answer, frozen=True, kw_only=True):
+    """One dated table that verdicts stand on: where it comes from and what it is worth."""
+
+    kind: str
+    id: str
+    version: str
+    status: str
+    digest: Digest
+    source: str
+    valid_from: date
+    valid_to: date | None
+    reviewed_by: str
+    reviewed_on: date
+
+
+class RulesPage(Answer, frozen=True, kw_only=True):
+    """Every table that verdicts stand on now."""
+
+    items: tuple[RuleTable, ...]
+
+
+class Me(Answer, frozen=True, kw_only=True):
+    """The principal behind the token that was sent."""
+
+    name: str
+    role: str
+    scope: str
+    expires_ms: Millis | None

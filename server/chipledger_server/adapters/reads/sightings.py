@@ -21,11 +21,13 @@ def newest_runs(when: When, *, site: str | None = None, host: str | None = None)
     One look into the index of runs for each host of the site, whatever else is in the database.
     """
     at = when.seen_until_ms
+    run = schema.presence.alias("newest").c
     newest = (
-        select(_RUNS.id)
-        .where(_RUNS.host == _HOSTS.id, _RUNS.since_ms <= at)
-        .order_by(_RUNS.since_ms.desc(), _RUNS.id.desc())
+        select(run.id)
+        .where(run.host == _HOSTS.id, run.since_ms <= at)
+        .order_by(run.since_ms.desc(), run.id.desc())
         .limit(1)
+        .correlate(schema.hosts)
         .scalar_subquery()
     )
     query = select(*_RUN_COLUMNS, _until(at).label("until_ms")).select_from(

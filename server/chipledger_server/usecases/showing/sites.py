@@ -1,0 +1,145 @@
+"""Sites as readers are shown them."""
+
+from typing import Annotated
+
+import msgspec
+
+from chipledger_book.ledger import fold
+from chipledger_book.parties import Site
+from chipledger_book.report import GradeStack
+from chipledger_server.usecases.reading import FindingRow, FindingsAsked
+from chipledger_server.usecases.reconcile import Balances, SiteBalance, all_balances
+from chipledger_server.usecases.showing import Look
+from chipledger_server.usecases.views import Answer, Page
+
+SEVERITIES = ("critical", "high", "medium", "low")
+"""Worst first."""
+
+_MOST_FINDINGS = 10_000
+Pieces = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class SiteSummary(Answer, frozen=True, kw_only=True):
+    """One line of the overview. Chips are counted over the controlled models of the site.
+
+    Attributes:
+        physical: verdict of book against reports.
+        authorisation: verdict of held against allowed; never merged with the other.
+        worst: severity of the worst open finding, or null.
+        findings: open findings.
+        tpp_used: TPP drawn from what the site may have.
+        tpp_authorised: TPP it may have, or null without a limit in TPP.
+        present: fresh chips by grade.
+        declared: chips that only documents declare (G0).
+        hosts_silent: hosts that no longer answer.
+    """
+
+    id: str
+    name: str
+    country: str
+    tier: str | None
+    operator: str
+    ultimate_parent: str
+    test: bool
+    physical: str
+    authorisation: str
+    worst: str | None
+    findings: Pieces
+    tpp_used: int
+    tpp_authorised: int | None
+    received: Pieces
+    present: GradeStack
+    declared: Pieces
+    unaccounted: Pieces
+    overage: Pieces
+    disputed: Pieces
+    silent: Pieces
+    unknown_models: Pieces
+    hosts: Pieces
+    hosts_silent: Pieces
+
+
+class SiteDetail(Answer, frozen=True, kw_only=True):
+    """One site: as declared, and in one line."""
+
+    site: Site
+    summary: SiteSummary
+
+
+class SitesPage(Page, frozen=True, kw_only=True):
+    """Sites, by id."""
+
+    items: tuple[SiteSummary, ...]
+
+
+def site_detail(look: Look, site: str) -> SiteDetail:
+    """Return one site.
+
+    Raises:
+        BookError: `unknown-site`.
+    """
+    book = fold(look.snapshot.family_records(look.when, site=site))
+    declared = book.site(site, look.when.as_of_ms)
+    balance = Balances(look.snapshot, book, look.when, look.measure).of(site)
+    return SiteDetail(site=declared, summary=summary(balance, open_findings(look, site)))
+
+
+def open_findings(look: Look, site: str) -> list[FindingRow]:
+    """Return the open findings of a site, newest first."""
+    asked = FindingsAsked(when=look.when, scope=look.scope, site=site, state="open")
+    return list(look.snapshot.findings(asked, after=None, limit=_MOST_FINDINGS))
+
+
+def list_sites(look: Look) -> list[SiteSummary]:
+    """Return every site the reader may see, by id."""
+    balances = all_balances(look.snapshot, look.when, look.measure, scope=look.scope)
+    asked = FindingsAsked(when=look.when, scope=look.scope, state="open")
+    open_findings = look.snapshot.findings(asked, after=None, limit=_MOST_FINDINGS)
+    by_site: dict[str | None, list[FindingRow]] = {}
+    for finding in open_findings:
+        by_site.setdefault(finding.site, []).append(finding)
+    return [summary(balance, by_site.get(balance.report.site, [])) for balance in balances]
+
+
+def summary(balance: SiteBalance, findings: list[FindingRow]) -> SiteSummary:
+    """Return a site in one line."""
+    report = balance.report
+    rows = [row for row in report.rows if row.controlled]
+    return SiteSummary(
+        id=report.site,
+        name=report.name,
+        country=report.country,
+        tier=report.tier,
+        operator=report.operator,
+        ultimate_parent=report.ultimate_parent,
+        test=report.test,
+        physical=report.physical,
+        authorisation=report.authorisation,
+        worst=worst(findings),
+        findings=len(findings),
+        tpp_used=report.tpp.used,
+        tpp_authorised=report.tpp.authorised,
+        received=sum(row.received for row in rows),
+        present=GradeStack(
+            G1=sum(row.present.G1 for row in rows),
+            G2=sum(row.present.G2 for row in rows),
+            G3=sum(row.present.G3 for row in rows),
+            G4=sum(row.present.G4 for row in rows),
+        ),
+        declared=sum(row.declared for row in rows),
+        unaccounted=sum(row.unaccounted for row in rows),
+        overage=sum(row.overage for row in rows),
+        disputed=sum(row.disputed + row.disputed_off_book for row in rows),
+        silent=sum(row.silent + row.silent_off_book for row in rows),
+        unknown_models=sum(
+            model.present.total + model.silent + model.disputed for model in report.unknown_models
+        ),
+        hosts=balance.hosts,
+        hosts_silent=balance.hosts_silent,
+    )
+
+
+def worst(findings: list[FindingRow]) -> str | None:
+    """Return the worst severity among findings."""
+    found = {finding.severity for finding in findings}
+    return next((severity for severity in SEVERITIES if severity in found), None)

@@ -1,0 +1,84 @@
+"""What every question of the API has: two times, a place in a collection, and problems."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, TypeVar
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from chipledger_evidence.answers import Problem
+from chipledger_server.usecases.access import Principal
+from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.showing.pages import DEFAULT_LIMIT, MOST_LIMIT, Place, cursor
+from chipledger_server.usecases.times import when
+from chipledger_server.web.context import Paging, Parts
+from chipledger_server.web.problems import MEDIA_TYPE
+
+ApiRequest = Request[Principal, Any, State]
+T = TypeVar("T")
+
+AsOf = Annotated[
+    str | None,
+    Parameter(
+        description="What was true at: a day (its end, UTC), an RFC 3339 time, or milliseconds."
+    ),
+]
+KnownAt = Annotated[
+    str | None,
+    Parameter(description="What was known at, written as `as_of`; what came later plays no part."),
+]
+Cursor = Annotated[
+    str | None, Parameter(description="`next` of the page before; it brings its times along.")
+]
+Limit = Annotated[int, Parameter(ge=1, le=MOST_LIMIT, description="Items on a page at most.")]
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return the declaration of the problem documents a route may answer with."""
+    return {
+        status: ResponseSpec(
+            data_container=Problem,
+            media_type=MEDIA_TYPE,
+            description="Problem document (RFC 9457); docs/ERRORS.md lists the codes.",
+            generate_examples=False,
+        )
+        for status in statuses
+    }
+
+
+LIST: Final = problems(400, 401)
+ONE: Final = problems(400, 401, 404)
+SITE: Final = problems(400, 401, 403, 404)
+
+
+def provide_paging(
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> Paging:
+    """Return which part of a collection is asked for."""
+    return Paging(cursor=cursor, limit=limit, as_of=as_of, known_at=known_at)
+
+
+def provide_times(parts: Parts, as_of: AsOf = None, known_at: KnownAt = None) -> When:
+    """Return the two times of a question."""
+    return when(as_of, known_at, now_ms=parts.now_ms())
+
+
+def next_cursor(
+    place: Place, items: Sequence[T], limit: int, key: Callable[[T], tuple[int | str, ...]]
+) -> str | None:
+    """Return the cursor behind the last item of a full page, or None at the end."""
+    if len(items) < limit:
+        return None
+    return cursor(
+        Place(
+            collection=place.collection,
+            as_of_ms=place.as_of_ms,
+            known_at_ms=place.known_at_ms,
+            after=key(items[-1]),
+        )
+    )

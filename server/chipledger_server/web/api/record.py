@@ -1,0 +1,161 @@
+"""What stands on record: findings, events of the ledger, the log, and the tables of rules."""
+
+from typing import Annotated, Literal
+
+from litestar import get
+from litestar.params import Parameter
+
+from chipledger_book.tables import Table, version_of
+from chipledger_server.usecases.access import demand_site, scope_text
+from chipledger_server.usecases.reading import EventsAsked, FindingsAsked, When
+from chipledger_server.usecases.refusals import Code, Refusal
+from chipledger_server.usecases.showing.events import event_of
+from chipledger_server.usecases.showing.findings import finding as one_finding
+from chipledger_server.usecases.showing.findings import list_findings
+from chipledger_server.usecases.views import (
+    EventsPage,
+    EventView,
+    FindingsPage,
+    FindingView,
+    LogEntry,
+    LogPage,
+    Me,
+    RulesPage,
+    RuleTable,
+)
+from chipledger_server.web.api.asking import LIST, ONE, SITE, ApiRequest, next_cursor, problems
+from chipledger_server.web.context import Paging, Parts
+
+OfSite = Annotated[str | None, Parameter(query="site", description="Only of this site.")]
+State = Annotated[
+    Literal["open", "resolved"] | None,
+    Parameter(query="state", description="Only open or only resolved ones."),
+]
+Kind = Annotated[str | None, Parameter(query="type", description="Only of this type.")]
+_AFTER_ALL = 2**53
+
+
+@get("/me", sync_to_thread=False, responses=problems(401))
+def me(request: ApiRequest) -> Me:
+    """Return who you are to this collector."""
+    user = request.user
+    return Me(
+        name=user.name,
+        role=user.role,
+        scope=scope_text(user.sites),
+        expires_ms=user.expires_ms,
+    )
+
+
+@get("/findings", sync_to_thread=True, responses=SITE)
+def findings(
+    request: ApiRequest,
+    parts: Parts,
+    page: Paging,
+    of_site: OfSite = None,
+    in_state: State = None,
+) -> FindingsPage:
+    """Return findings, newest first."""
+    if of_site is not None:
+        demand_site(request.user, of_site)
+    place = page.place("findings", parts.now_ms(), first=(_AFTER_ALL, ""))
+    after = (int(place.after[0]), str(place.after[1]))
+    asked = FindingsAsked(when=place.when, scope=request.user.sites, site=of_site, state=in_state)
+    with parts.look(request.user, place.when) as look:
+        items = list_findings(look, asked, after=after, limit=page.limit)
+    return FindingsPage(
+        items=tuple(items),
+        next=next_cursor(place, items, page.limit, lambda one: (one.opened_ms, one.id)),
+        as_of_ms=place.as_of_ms,
+        known_at_ms=place.known_at_ms,
+    )
+
+
+@get("/findings/{finding_id:str}", sync_to_thread=True, responses=ONE)
+def finding(request: ApiRequest, parts: Parts, finding_id: str, times: When) -> FindingView:
+    """Return one finding."""
+    with parts.look(request.user, times) as look:
+        return one_finding(look, finding_id)
+
+
+@get("/events", sync_to_thread=True, responses=SITE)
+def events(
+    request: ApiRequest,
+    parts: Parts,
+    page: Paging,
+    of_site: OfSite = None,
+    of_type: Kind = None,
+) -> EventsPage:
+    """Return events of the ledger, in the order they were entered."""
+    if of_site is not None:
+        demand_site(request.user, of_site)
+    place = page.place("events", parts.now_ms(), first=(0,))
+    asked = EventsAsked(when=place.when, scope=request.user.sites, site=of_site, kind=of_type)
+    with parts.look(request.user, place.when) as look:
+        items = look.snapshot.events(asked, after=int(place.after[0]), limit=page.limit)
+    return EventsPage(
+        items=tuple(items),
+        next=next_cursor(place, items, page.limit, lambda event: (event.pos,)),
+        as_of_ms=place.as_of_ms,
+        known_at_ms=place.known_at_ms,
+    )
+
+
+@get("/events/{event_id:str}", sync_to_thread=True, responses=ONE)
+def event(request: ApiRequest, parts: Parts, event_id: str, times: When) -> EventView:
+    """Return one event of the ledger."""
+    with parts.look(request.user, times) as look:
+        return event_of(look, event_id)
+
+
+@get("/log", sync_to_thread=True, responses=LIST)
+def log(request: ApiRequest, parts: Parts, page: Paging) -> LogPage:
+    """Return entries of the log; record and salt only where you are entitled to them."""
+    place = page.place("log", parts.now_ms(), first=(-1,))
+    with parts.look(request.user, place.when) as look:
+        items = look.snapshot.log_entries(
+            scope=look.scope, after=int(place.after[0]), limit=page.limit
+        )
+    return LogPage(
+        items=tuple(items),
+        next=next_cursor(place, items, page.limit, lambda entry: (entry.index,)),
+        as_of_ms=place.as_of_ms,
+        known_at_ms=place.known_at_ms,
+    )
+
+
+@get("/log/{index:int}", sync_to_thread=True, responses=ONE)
+def log_entry(request: ApiRequest, parts: Parts, index: int, times: When) -> LogEntry:
+    """Return one entry of the log."""
+    with parts.look(request.user, times) as look:
+        found = look.snapshot.log_entries(scope=look.scope, after=index - 1, limit=1)
+    if index < 0 or not found:
+        raise Refusal(
+            Code.UNKNOWN_LOG_ENTRY, f"the log has no entry {index}", hint="entries count from 0"
+        )
+    return found[0]
+
+
+@get("/rules", sync_to_thread=False, responses=problems(401))
+def rules(request: ApiRequest, parts: Parts) -> RulesPage:  # noqa: ARG001 - for the signature
+    """Return the tables that verdicts stand on, with source, status and digest."""
+    tables = parts.measure.tables
+    every = (tables.catalogue, tables.countries, tables.rules)
+    return RulesPage(items=tuple(rule_table(table) for table in every if table is not None))
+
+
+def rule_table(table: Table) -> RuleTable:
+    """Return what a table says of itself."""
+    head, version = table.head, version_of(table)
+    return RuleTable(
+        kind=head.kind,
+        id=head.id,
+        version=head.version,
+        status=head.status,
+        digest=version.digest,
+        source=head.source,
+        valid_from=head.valid_from,
+        valid_to=head.valid_to,
+        reviewed_by=head.reviewed_by,
+        reviewed_on=head.reviewed_on,
+    )

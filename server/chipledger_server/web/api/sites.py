@@ -1,0 +1,81 @@
+"""Sites: the overview, one site, and its balance."""
+
+from litestar import get
+
+from chipledger_server.usecases.access import demand_site
+from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.reconcile import SiteBalance, balance_of
+from chipledger_server.usecases.showing.chips import chips_of_site
+from chipledger_server.usecases.showing.hosts import list_hosts
+from chipledger_server.usecases.showing.sites import (
+    SiteDetail,
+    SitesPage,
+    list_sites,
+    site_detail,
+)
+from chipledger_server.usecases.views import DevicesPage, HostsPage, SiteDevice
+from chipledger_server.web.api.asking import LIST, SITE, ApiRequest, next_cursor
+from chipledger_server.web.context import Paging, Parts
+
+
+@get("/sites", sync_to_thread=True, responses=LIST)
+def sites(request: ApiRequest, parts: Parts, page: Paging) -> SitesPage:
+    """Return every site you may see, each in one line."""
+    place = page.place("sites", parts.now_ms(), first=("",))
+    with parts.look(request.user, place.when) as look:
+        found = [site for site in list_sites(look) if (site.id,) > place.after]
+    items = found[: page.limit]
+    return SitesPage(
+        items=tuple(items),
+        next=next_cursor(place, items, page.limit, lambda site: (site.id,)),
+        as_of_ms=place.as_of_ms,
+        known_at_ms=place.known_at_ms,
+    )
+
+
+@get("/sites/{site_id:str}", sync_to_thread=True, responses=SITE)
+def site(request: ApiRequest, parts: Parts, site_id: str, times: When) -> SiteDetail:
+    """Return one site: as declared, and in one line."""
+    demand_site(request.user, site_id)
+    with parts.look(request.user, times) as look:
+        return site_detail(look, site_id)
+
+
+@get("/sites/{site_id:str}/balance", sync_to_thread=True, responses=SITE)
+def balance(request: ApiRequest, parts: Parts, site_id: str, times: When) -> SiteBalance:
+    """Return the balance of a site with both verdicts and the versions of every table used."""
+    demand_site(request.user, site_id)
+    with parts.look(request.user, times) as look:
+        return balance_of(look.snapshot, site_id, look.when, look.measure)
+
+
+@get("/sites/{site_id:str}/hosts", sync_to_thread=True, responses=SITE)
+def site_hosts(request: ApiRequest, parts: Parts, site_id: str, page: Paging) -> HostsPage:
+    """Return the hosts of a site, by id."""
+    demand_site(request.user, site_id)
+    place = page.place("site-hosts", parts.now_ms(), first=("",))
+    with parts.look(request.user, place.when) as look:
+        items = list_hosts(look, after=str(place.after[0]), limit=page.limit, site=site_id)
+    return HostsPage(
+        items=tuple(items),
+        next=next_cursor(place, items, page.limit, lambda host: (host.id,)),
+        as_of_ms=place.as_of_ms,
+        known_at_ms=place.known_at_ms,
+    )
+
+
+@get("/sites/{site_id:str}/devices", sync_to_thread=True, responses=SITE)
+def site_devices(request: ApiRequest, parts: Parts, site_id: str, page: Paging) -> DevicesPage:
+    """Return what the hosts of a site hold and what each device counts as."""
+    demand_site(request.user, site_id)
+    place = page.place("site-devices", parts.now_ms(), first=("", -1))
+    after = (str(place.after[0]), int(place.after[1]))
+    with parts.look(request.user, place.when) as look:
+        found = chips_of_site(look, site_id, after=after, limit=page.limit)
+    items = [SiteDevice(host=host, device=device) for host, device in found]
+    return DevicesPage(
+        items=tuple(items),
+        next=next_cursor(place, items, page.limit, lambda one: (one.host, one.device.place)),
+        as_of_ms=place.as_of_ms,
+        known_at_ms=place.known_at_ms,
+    )

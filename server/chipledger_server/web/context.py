@@ -1,0 +1,68 @@
+"""What every handler of screens and API is given, and how it opens the database to answer."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from chipledger_server.usecases.access import Principal
+from chipledger_server.usecases.reading import Reads, When
+from chipledger_server.usecases.reconcile import Measure
+from chipledger_server.usecases.showing import Look
+from chipledger_server.usecases.showing.pages import DEFAULT_LIMIT, MOST_LIMIT, Place, open_cursor
+from chipledger_server.usecases.times import when
+from chipledger_server.web.auth import Gate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts behind screens and API.
+
+    Attributes:
+        name: the collector's name.
+        reads: the database.
+        gate: who is asking.
+        measure: tables and policy of a balance.
+        now_ms: the collector's clock, Unix milliseconds.
+    """
+
+    name: str
+    reads: Reads
+    gate: Gate
+    measure: Measure
+    now_ms: Callable[[], int]
+
+    @contextmanager
+    def look(self, principal: Principal, times: When) -> Iterator[Look]:
+        """Open the database at this moment, for a principal and two times."""
+        with self.reads.snapshot() as snapshot:
+            yield Look(snapshot=snapshot, scope=principal.sites, when=times, measure=self.measure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """Which part of a collection is asked for, and at which times."""
+
+    cursor: str | None = None
+    limit: int = DEFAULT_LIMIT
+    as_of: str | None = None
+    known_at: str | None = None
+
+    def place(self, collection: str, now_ms: int, *, first: tuple[int | str, ...]) -> Place:
+        """Return where to go on: behind the cursor, or from the first key on.
+
+        Raises:
+            Refusal: `invalid-cursor` or `invalid-parameter`.
+        """
+        if self.cursor is not None:
+            shape = tuple(type(key) for key in first)
+            return open_cursor(self.cursor, collection, shape=shape)
+        times = when(self.as_of, self.known_at, now_ms=now_ms)
+        return Place(
+            collection=collection,
+            as_of_ms=times.as_of_ms,
+            known_at_ms=times.known_at_ms,
+            after=first,
+        )
+
+
+__all__ = ["DEFAULT_LIMIT", "MOST_LIMIT", "Paging", "Parts"]

@@ -1,0 +1,108 @@
+"""The one table from what went wrong to HTTP, for API and screens.
+
+A problem document (RFC 9457) carries a stable code, what happened to which object, and what can
+be done. Nothing of an unforeseen failure reaches the reader but its code.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from litestar.exceptions import HTTPException
+
+from chipledger_book.errors import BookError
+from chipledger_book.errors import Code as BookCode
+from chipledger_evidence.answers import Problem
+from chipledger_evidence.errors import EvidenceError
+from chipledger_server.domain.codes import ServerError, status_of
+from chipledger_server.usecases.refusals import Code, Refusal
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+STATUS: Final[Mapping[Code, HTTPStatus]] = {
+    Code.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    Code.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    Code.OUTSIDE_SCOPE: HTTPStatus.FORBIDDEN,
+    Code.FORGED_FORM: HTTPStatus.FORBIDDEN,
+    Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Code.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+    Code.UNKNOWN_SITE: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_HOST: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_CHIP: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_FINDING: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_EVENT: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_LOG_ENTRY: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_KEY: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_PRINCIPAL: HTTPStatus.NOT_FOUND,
+    Code.INVALID_PARAMETER: HTTPStatus.BAD_REQUEST,
+    Code.INVALID_CURSOR: HTTPStatus.BAD_REQUEST,
+    Code.MALFORMED_SCOPE: HTTPStatus.BAD_REQUEST,
+    Code.NAME_TAKEN: HTTPStatus.CONFLICT,
+    Code.LAST_ADMINISTRATOR: HTTPStatus.CONFLICT,
+    Code.ALREADY_REVOKED: HTTPStatus.CONFLICT,
+    Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""Every code of a refused request; a test holds the table complete."""
+
+_FRAMEWORK: Final[Mapping[int, Code]] = {
+    HTTPStatus.BAD_REQUEST: Code.INVALID_PARAMETER,
+    HTTPStatus.UNAUTHORIZED: Code.UNAUTHENTICATED,
+    HTTPStatus.FORBIDDEN: Code.FORBIDDEN,
+    HTTPStatus.NOT_FOUND: Code.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: Code.METHOD_NOT_ALLOWED,
+}
+"""Codes for what the framework itself refuses before a handler runs."""
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return the problem document of anything that was raised while answering."""
+    match error:
+        case Refusal():
+            return _problem(STATUS[error.code], error.code, error.detail, error.hint)
+        case BookError():
+            known = error.code is BookCode.UNKNOWN_SITE
+            status = HTTPStatus.NOT_FOUND if known else HTTPStatus.INTERNAL_SERVER_ERROR
+            return _problem(status, error.code, error.detail, error.hint)
+        case EvidenceError() | ServerError():
+            return _problem(status_of(error.code), error.code, error.detail, error.hint)
+        case HTTPException() if error.status_code in _FRAMEWORK:
+            code = _FRAMEWORK[error.status_code]
+            return _problem(STATUS[code], code, _framework_detail(error), "")
+        case _:
+            return _problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                Code.INTERNAL_ERROR,
+                "the collector failed to answer; its log says why",
+                "try again; tell the administrator the time of the request",
+            )
+
+
+def title_of(code: str) -> str:
+    """Return the short text of a code."""
+    return code.replace("-", " ").capitalize()
+
+
+def _problem(status: HTTPStatus, code: str, detail: str, hint: str) -> Problem:
+    return Problem(
+        code=str(code),
+        detail=detail,
+        status=int(status),
+        title=title_of(str(code)),
+        type=f"about:blank#{code}",
+        hint=hint or None,
+    )
+
+
+def _framework_detail(error: HTTPException) -> str:
+    """Return what the framework found wrong, parameter by parameter where it says so."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    parts = [
+        f"{item.get('key', 'request')}: {item.get('message', 'not valid')}"
+        for item in extra
+        if isinstance(item, dict)
+    ]
+    if parts:
+        return "; ".join(parts)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return "there is nothing at this address"
+    return HTTPStatus(error.status_code).phrase

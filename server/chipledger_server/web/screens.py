@@ -1,0 +1,287 @@
+"""The screens: pages rendered here, no script, every number beside the words that limit it."""
+
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie, State
+from litestar.enums import MediaType, RequestEncodingType
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Body, Parameter
+from litestar.status_codes import HTTP_303_SEE_OTHER
+
+from chipledger_server.usecases.access import Principal, demand_site
+from chipledger_server.usecases.reading import EventsAsked, FindingsAsked
+from chipledger_server.usecases.reconcile import balance_of
+from chipledger_server.usecases.refusals import Refusal
+from chipledger_server.usecases.showing.chips import chip_detail
+from chipledger_server.usecases.showing.events import event_of
+from chipledger_server.usecases.showing.findings import finding, list_findings
+from chipledger_server.usecases.showing.hosts import host_detail, list_hosts
+from chipledger_server.usecases.showing.sites import list_sites, site_detail
+from chipledger_server.usecases.times import when
+from chipledger_server.web.api.record import rule_table
+from chipledger_server.web.auth import SESSION_COOKIE, SESSION_S, demand_own_form
+from chipledger_server.web.context import Parts
+from chipledger_server.web.overview import Overview, arrange
+from chipledger_server.web.rendering import Pages, Travel
+
+ScreenRequest = Request[Principal, Any, State]
+AsOf = Annotated[str | None, Parameter(query="as_of")]
+KnownAt = Annotated[str | None, Parameter(query="known_at")]
+Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+HOSTS_SHOWN: Final = 500
+EVENTS_SHOWN: Final = 100
+FINDINGS_SHOWN: Final = 100
+
+
+def login_address(path: str, query: str) -> str:
+    """Return the address of the login page that leads back to where somebody wanted to go."""
+    back = path + (f"?{query}" if query else "")
+    return "/login" if back == "/" else f"/login?next={quote(back, safe='')}"
+
+
+def safe_path(text: str | None) -> str:
+    """Return an address on this server, whatever was asked for: never one elsewhere."""
+    own = text is not None and text.startswith("/") and text[1:2] not in {"/", "\\"}
+    return text if own and text is not None and text.isprintable() and "\\" not in text else "/"
+
+
+@get("/login", public=True, sync_to_thread=False, include_in_schema=False)
+def login_page(
+    pages: Pages, back: Annotated[str | None, Parameter(query="next")] = None
+) -> Response[str]:
+    """Show the form that takes a token."""
+    page = pages.render("login.html", reader=None, travel=None, back=safe_path(back), refused=None)
+    return _html(page)
+
+
+@post("/login", public=True, sync_to_thread=True, include_in_schema=False)
+def log_in(
+    request: Request[Any, Any, State], parts: Parts, pages: Pages, data: Form
+) -> Response[Any]:
+    """Open a session for the principal of a pasted token."""
+    demand_own_form(request.headers)
+    back = safe_path(data.get("next"))
+    now_ms = parts.now_ms()
+    try:
+        principal = parts.gate.by_token(data.get("token", ""), now_ms=now_ms)
+    except Refusal as refused:
+        page = pages.render("login.html", reader=None, travel=None, back=back, refused=refused)
+        return Response(content=page, media_type=MediaType.HTML, status_code=401)
+    return _session(request, parts, principal, back)
+
+
+@get("/enter/{ticket:str}", public=True, sync_to_thread=True, include_in_schema=False)
+def enter_page(parts: Parts, pages: Pages, ticket: str) -> Response[str]:
+    """Show whom a link lets in; entering takes a click, so that no prefetch opens a session."""
+    principal = parts.gate.redeem(ticket, use="link", now_ms=parts.now_ms())
+    page = pages.render("enter.html", reader=None, travel=None, ticket=ticket, who=principal)
+    return _html(page)
+
+
+@post("/enter/{ticket:str}", public=True, sync_to_thread=True, include_in_schema=False)
+def enter(request: Request[Any, Any, State], parts: Parts, ticket: str) -> Response[Any]:
+    """Open a session for the principal of a link."""
+    demand_own_form(request.headers)
+    principal = parts.gate.redeem(ticket, use="link", now_ms=parts.now_ms())
+    return _session(request, parts, principal, "/")
+
+
+@post("/logout", public=True, sync_to_thread=False, include_in_schema=False)
+def log_out(request: Request[Any, Any, State]) -> Response[Any]:
+    """End the session in this browser."""
+    demand_own_form(request.headers)
+    answer: Response[Any] = Response(
+        content=b"", status_code=HTTP_303_SEE_OTHER, headers={"location": "/login"}
+    )
+    answer.delete_cookie(SESSION_COOKIE, path="/")
+    return answer
+
+
+@get("/", sync_to_thread=True, include_in_schema=False)
+def overview(
+    request: ScreenRequest,
+    parts: Parts,
+    pages: Pages,
+    travel: Travel,
+) -> Response[str]:
+    """Show every site the reader may see, worst first."""
+    asked = Overview.of(request.query_params)
+    with parts.look(request.user, travel.when) as look:
+        sites = list_sites(look)
+    page = pages.render(
+        "overview.html",
+        reader=request.user,
+        travel=travel,
+        sites=arrange(sites, asked),
+        every=sites,
+        asked=asked,
+    )
+    return _html(page)
+
+
+@get("/sites/{site_id:str}", sync_to_thread=True, include_in_schema=False)
+def site(
+    request: ScreenRequest,
+    parts: Parts,
+    pages: Pages,
+    travel: Travel,
+    site_id: str,
+) -> Response[str]:
+    """Show one site: two verdicts, the balance, its hosts, findings and limits."""
+    demand_site(request.user, site_id)
+    with parts.look(request.user, travel.when) as look:
+        asked = FindingsAsked(when=look.when, scope=look.scope, site=site_id, state="open")
+        events = EventsAsked(when=look.when, scope=look.scope, site=site_id)
+        page = pages.render(
+            "site.html",
+            reader=request.user,
+            travel=travel,
+            detail=site_detail(look, site_id),
+            balance=balance_of(look.snapshot, site_id, look.when, look.measure),
+            hosts=list_hosts(look, after="", limit=HOSTS_SHOWN, site=site_id),
+            findings=list_findings(look, asked, after=None, limit=FINDINGS_SHOWN),
+            events=look.snapshot.events(events, after=0, limit=EVENTS_SHOWN),
+        )
+    return _html(page)
+
+
+@get("/hosts/{host_id:str}", sync_to_thread=True, include_in_schema=False)
+def host(
+    request: ScreenRequest,
+    parts: Parts,
+    pages: Pages,
+    travel: Travel,
+    host_id: str,
+) -> Response[str]:
+    """Show one host: what it holds, its three views, its chain and its keys."""
+    with parts.look(request.user, travel.when) as look:
+        asked = FindingsAsked(when=look.when, scope=look.scope, host=host_id)
+        page = pages.render(
+            "host.html",
+            reader=request.user,
+            travel=travel,
+            detail=host_detail(look, host_id),
+            findings=list_findings(look, asked, after=None, limit=FINDINGS_SHOWN),
+        )
+    return _html(page)
+
+
+@get("/chips/{chip_id:int}", sync_to_thread=True, include_in_schema=False)
+def chip(
+    request: ScreenRequest,
+    parts: Parts,
+    pages: Pages,
+    travel: Travel,
+    chip_id: int,
+) -> Response[str]:
+    """Show one chip: its names, where it was seen, and who else claims it."""
+    with parts.look(request.user, travel.when) as look:
+        asked = FindingsAsked(when=look.when, scope=look.scope, chip=chip_id)
+        page = pages.render(
+            "chip.html",
+            reader=request.user,
+            travel=travel,
+            detail=chip_detail(look, chip_id),
+            findings=list_findings(look, asked, after=None, limit=FINDINGS_SHOWN),
+        )
+    return _html(page)
+
+
+@get("/findings/{finding_id:str}", sync_to_thread=True, include_in_schema=False)
+def finding_page(
+    request: ScreenRequest,
+    parts: Parts,
+    pages: Pages,
+    travel: Travel,
+    finding_id: str,
+) -> Response[str]:
+    """Show one finding with what was seen, as recorded."""
+    with parts.look(request.user, travel.when) as look:
+        found = finding(look, finding_id)
+    page = pages.render("finding.html", reader=request.user, travel=travel, found=found)
+    return _html(page)
+
+
+@get("/events/{event_id:str}", sync_to_thread=True, include_in_schema=False)
+def event_page(
+    request: ScreenRequest,
+    parts: Parts,
+    pages: Pages,
+    travel: Travel,
+    event_id: str,
+) -> Response[str]:
+    """Show one event of the ledger, as it stands in the log."""
+    with parts.look(request.user, travel.when) as look:
+        found = event_of(look, event_id)
+    page = pages.render("event.html", reader=request.user, travel=travel, event=found)
+    return _html(page)
+
+
+@get("/rules", sync_to_thread=True, include_in_schema=False)
+def rules(
+    request: ScreenRequest,
+    parts: Parts,
+    pages: Pages,
+    travel: Travel,
+) -> Response[str]:
+    """Show the tables that verdicts stand on: source, status, version, digest."""
+    tables = parts.measure.tables
+    every = [table for table in (tables.catalogue, tables.countries, tables.rules) if table]
+    page = pages.render(
+        "rules.html",
+        reader=request.user,
+        travel=travel,
+        tables=[rule_table(table) for table in every],
+        catalogue=tables.catalogue,
+        rules=tables.rules,
+    )
+    return _html(page)
+
+
+def provide_travel(parts: Parts, as_of: AsOf = None, known_at: KnownAt = None) -> Travel:
+    """Return the times a page is asked for.
+
+    Raises:
+        Refusal: `invalid-parameter`.
+    """
+    now_ms = parts.now_ms()
+    return Travel(
+        as_of=as_of or "",
+        known_at=known_at or "",
+        when=when(as_of, known_at, now_ms=now_ms),
+        now_ms=now_ms,
+    )
+
+
+def _session(
+    request: Request[Any, Any, State], parts: Parts, principal: Principal, back: str
+) -> Response[Any]:
+    """Return the answer that opens a session and leads on."""
+    session = parts.gate.issue(
+        principal.id, use="session", now_ms=parts.now_ms(), lasts_s=SESSION_S
+    )
+    cookie = Cookie(
+        key=SESSION_COOKIE,
+        value=session,
+        path="/",
+        max_age=SESSION_S,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return Response(
+        content=b"", status_code=HTTP_303_SEE_OTHER, headers={"location": back}, cookies=[cookie]
+    )
+
+
+def _html(page: str) -> Response[str]:
+    return Response(content=page, media_type=MediaType.HTML)
+
+
+SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
+    *(login_page, log_in, log_out, enter_page, enter),
+    *(overview, site, host, chip, finding_page, event_page, rules),
+)
+"""Every route of the screens."""
