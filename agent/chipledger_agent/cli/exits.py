@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from chipledger_agent.cycle import Outcome
+from chipledger_agent.cycle.delivery import NOT_THIS_REPORT
 from chipledger_agent.domain.failures import (
     AgentCode,
     AgentError,
@@ -53,7 +54,7 @@ def exit_of_error(error: AgentError) -> Exit:
 
 def exit_of_outcome(outcome: Outcome) -> Exit:
     """Return the exit code for one run of the cycle."""
-    if outcome.refused:
+    if outcome.refused or outcome.failure in NOT_THIS_REPORT:
         return Exit.REFUSED
     if outcome.skipped:
         return Exit.STORAGE

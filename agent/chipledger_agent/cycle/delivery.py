@@ -14,7 +14,7 @@ from chipledger_agent.domain.failures import (
     CollectorUnavailable,
 )
 from chipledger_agent.ports import Clock, Collector, Journal, Notifier, Spool
-from chipledger_evidence.answers import RefusedToken, ReportAnswer, Stored
+from chipledger_evidence.answers import TRY_AGAIN, RefusedToken, ReportAnswer, Stored
 from chipledger_evidence.claims import INVENTORY_PROFILE, Refused
 from chipledger_evidence.errors import Code
 from chipledger_evidence.framing import MAX_TOKENS
@@ -24,7 +24,7 @@ MAX_BATCH_BYTES = 1024 * 1024
 """A batch stays well below what one request may hold, for collectors behind small proxies."""
 
 NOT_THIS_REPORT = frozenset({Code.UNKNOWN_KEY, Code.REVOKED_KEY})
-"""Refusals that every report of this host would meet: a person must act, and all of them wait."""
+"""Refusals that speak of the host: every report would meet them, so all wait for a person."""
 
 FAULTS_OF_A_BODY = frozenset(
     {
@@ -141,17 +141,20 @@ class Delivery:
     def _file(self, batch: Batch, answer: ReportAnswer, outcome: Outcome) -> bool:
         """File each report by its result; return whether it makes sense to send more."""
         full_stored = nonce_refused = False
+        put_off: RefusedToken | None = None
         for (link, token), result in zip(batch, answer.results, strict=True):
             if isinstance(result, Stored):
                 said = msgspec.json.decode(token.payload, type=_Named)
                 full_stored |= said.eat_profile == INVENTORY_PROFILE
                 self._acknowledge(link, said, outcome)
-            elif result.code in NOT_THIS_REPORT:
-                self._host_refused(result)
-                return False
+            elif result.code in NOT_THIS_REPORT or result.code in TRY_AGAIN:
+                put_off = result  # it keeps its place
             else:
                 nonce_refused |= result.code in NONCE_FAULTS
                 self._refused(link, result, outcome)
+        if put_off is not None and put_off.code in NOT_THIS_REPORT:
+            self._contact.failed(_put_off(put_off))
+            return False  # its epoch value was not made for this host
         state = self._contact.state
         asked = answer.want == "full" or nonce_refused
         self._contact.state = msgspec.structs.replace(
@@ -160,6 +163,9 @@ class Delivery:
             want_full=asked or (state.want_full and not full_stored),
             contact_s=self._clock.now_s(),
         )
+        if put_off is not None:
+            self._contact.failed(_put_off(put_off))
+            return False
         self._notifier.progress(f"delivered up to report {batch[-1][0].seq}")
         return True
 
@@ -183,11 +189,12 @@ class Delivery:
         self._contact.state = msgspec.structs.replace(self._contact.state, last_full=None)
         outcome.refused.append(code)
 
-    def _host_refused(self, result: RefusedToken) -> None:
-        self._contact.failed(
-            CollectorRefused(
-                result.code,
-                result.detail,
-                hint="the collector does not accept this host's key: enrol it again",
-            )
-        )
+
+def _put_off(result: RefusedToken) -> AgentError:
+    if result.code in TRY_AGAIN:
+        return CollectorUnavailable(result.code, result.detail)
+    return CollectorRefused(
+        result.code,
+        result.detail,
+        hint="the collector does not accept this host's key: enrol it again",
+    )

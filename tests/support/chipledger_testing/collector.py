@@ -22,7 +22,7 @@ from chipledger_evidence.answers import (
     ReportAnswer,
     Stored,
 )
-from chipledger_evidence.claims import AnyClaims, FullReport
+from chipledger_evidence.claims import AnyClaims, FullReport, SealedReport
 from chipledger_evidence.codec import b64url_decode, b64url_encode
 from chipledger_evidence.enrolment import Enrolment, EnrolmentRequest, KeyTier, open_enrolment
 from chipledger_evidence.errors import Code, EvidenceError
@@ -71,6 +71,7 @@ class SimulatedCollector:
         enrolled: trust in each key.
         wants_full: ask for a full report at the next answer.
         trouble: what happens to the next requests, first first.
+        not_now: codes with which the next new tokens are put off, empty text for none.
         requests: how many requests of each kind came.
     """
 
@@ -87,6 +88,7 @@ class SimulatedCollector:
         self.kept: dict[TokenId, Kept] = {}
         self.wants_full = False
         self.trouble: list[Trouble] = []
+        self.not_now: list[str] = []
         self.requests = {"enrol": 0, "challenge": 0, "deliver": 0, "health": 0}
 
     # what a test arranges
@@ -203,6 +205,10 @@ class SimulatedCollector:
         kept = self.kept.get(token.identity)
         if kept is not None:
             return kept.answer
+        if self.not_now:
+            code = self.not_now.pop(0)
+            if code:
+                return RefusedToken(code=code, detail="not now", token=token.identity)
         try:
             verified = verify_token(token, self.enrolled.get)
             freshness = self._judge(verified)
@@ -214,7 +220,10 @@ class SimulatedCollector:
             received=self._clock.now_s() * 1000,
             token=token.identity,
         )
-        self.kept[token.identity] = Kept(claims=verified.claims, answer=answer)
+        claims = verified.claims
+        if isinstance(claims, SealedReport):
+            raise TypeError("nothing was known, so nothing stays sealed")
+        self.kept[token.identity] = Kept(claims=claims, answer=answer)
         return answer
 
     def _judge(self, verified: VerifiedToken) -> Literal["challenged", "epoch", "late"]:

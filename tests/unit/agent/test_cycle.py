@@ -190,6 +190,22 @@ def test_a_report_refused_for_the_host_itself_waits_for_a_person(host: AgentHost
     assert host.run().stored == 3
 
 
+def test_a_report_put_off_keeps_its_place(host: AgentHost) -> None:
+    """A full disk at the collector says nothing against a report, nor against those after it."""
+    host.run()
+    host.collector.trouble = [Trouble()] * 2
+    host.run()
+    host.run()
+    host.collector.not_now = ["", "disk-full"]
+    outcome = host.run()
+    assert outcome.failure == "disk-full"
+    assert outcome.refused == []
+    assert host.run().waiting == 0
+
+    assert sorted(claims.seq for claims in host.collector.claims()) == [1, 2, 3, 4, 5]
+    assert not any(claims.refused for claims in host.collector.claims())
+
+
 def test_a_revoked_key_keeps_its_reports(host: AgentHost) -> None:
     """They are evidence for whoever decides about the key."""
     host.run()
