@@ -326,7 +326,8 @@ def _read(file: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in _flatten(_parse(file)).items():
         if name not in keys:
-            near = difflib.get_close_matches(name, sorted(keys), n=1, cutoff=0.5)
+            known = TABLES if isinstance(value, dict) else keys
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
             raise AgentError(
                 AgentCode.CONFIG_UNKNOWN_KEY,
                 f"{file}: no key {name}",

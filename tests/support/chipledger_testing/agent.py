@@ -1,4 +1,4 @@
-"""The real agent with a simulated machine: `python -m chipledger_testing.agent --machine FILE -- …`.
+"""The real agent on a simulated machine: `python -m chipledger_testing.agent --machine F -- …`.
 
 What follows ``--`` are the arguments of `chipledger-agent`. The scan child sees the machine of
 the file instead of this one and says so inside every report (provider ``mock``); everything
