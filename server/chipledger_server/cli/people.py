@@ -11,11 +11,13 @@ from chipledger_server.usecases.people import (
     Issued,
     NewPrincipal,
     add_principal,
+    find_principal,
     revoke_principal,
     rotate_principal,
 )
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.times import span_ms, time_text
+from chipledger_server.wiring import gate_of
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
@@ -55,11 +57,28 @@ def _add_principal(principal: Any) -> None:  # noqa: ANN401 - argparse does not 
     command.add_argument("--reason", required=True, help="stands in the log for ever")
     json_option(command)
     command.set_defaults(act=_principal_revoke)
+    command = principal.add_parser(
+        "link", help="make a link that lets a browser in"
+    )
+    command.add_argument("name")
+    command.add_argument("--expires-in", default="1h", metavar="SPAN", help="1h if left out")
+    json_option(command)
+    command.set_defaults(act=_principal_link)
     command = principal.add_parser("rotate", help="give a new token; the old one ends at once")
     command.add_argument("name")
     command.add_argument("--expires-in", metavar="SPAN", help="24h, 30d; never if left out")
     json_option(command)
     command.set_defaults(act=_principal_rotate)
+
+
+def _principal_link(arguments: argparse.Namespace) -> int:
+    desk = desk_of(arguments)
+    person = find_principal(arguments.name, desk.people)
+    gate = gate_of(desk.config, desk.people)
+    lasts_s = span_ms(arguments.expires_in) // 1000
+    ticket = gate.issue(person.id, use="link", now_ms=desk.hand.now_ms, lasts_s=lasts_s)
+    path = f"/enter/{ticket}"
+    return answer(arguments, {"name": person.name, "path": path}, [path])
 
 
 def _principal_add(arguments: argparse.Namespace) -> int:

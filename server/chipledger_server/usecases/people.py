@@ -124,13 +124,31 @@ def add_principal(new: NewPrincipal, store: PeopleStore, hand: Hand) -> Issued:
     return Issued(principal=principal, token=token)
 
 
+def find_principal(name: str, store: PeopleStore) -> Principal:
+    """Return a principal by name.
+
+    Raises:
+        Refusal: `unknown-principal` or `already-revoked`.
+    """
+    principal = next((person for person in store.everybody() if person.name == name), None)
+    if principal is None:
+        raise Refusal(
+            Code.UNKNOWN_PRINCIPAL,
+            f"there is no principal {name}",
+            hint="chipledger-server principal list shows all",
+        )
+    if principal.revoked_ms is not None:
+        raise Refusal(Code.ALREADY_REVOKED, f"{name} is revoked", hint="add a new principal")
+    return principal
+
+
 def revoke_principal(name: str, store: PeopleStore, hand: Hand, *, reason: str) -> Principal:
     """Revoke a principal; sessions opened with its token end with it.
 
     Raises:
         Refusal: `unknown-principal`, `already-revoked` or `last-administrator`.
     """
-    principal = _standing(name, store)
+    principal = find_principal(name, store)
     others = [
         person
         for person in store.everybody()
@@ -158,7 +176,7 @@ def rotate_principal(
     Raises:
         Refusal: `unknown-principal` or `already-revoked`.
     """
-    principal = replace(_standing(name, store), expires_ms=expires_ms)
+    principal = replace(find_principal(name, store), expires_ms=expires_ms)
     token, digest = _fresh_token(hand.entropy)
     record = hand.draft("principal-rotated", principal.id, {"name": name})
     store.rotate(principal, digest, record)
@@ -200,19 +218,6 @@ def _check(new: NewPrincipal) -> None:
             f"an {new.role} reads every site",
             hint="leave --site out, or add an operator",
         )
-
-
-def _standing(name: str, store: PeopleStore) -> Principal:
-    principal = next((person for person in store.everybody() if person.name == name), None)
-    if principal is None:
-        raise Refusal(
-            Code.UNKNOWN_PRINCIPAL,
-            f"there is no principal {name}",
-            hint="chipledger-server principal list shows all",
-        )
-    if principal.revoked_ms is not None:
-        raise Refusal(Code.ALREADY_REVOKED, f"{name} is revoked", hint="add a new principal")
-    return principal
 
 
 def _fresh_token(entropy: Entropy) -> tuple[str, bytes]:

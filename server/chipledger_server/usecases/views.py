@@ -218,6 +218,7 @@ class EventView(Answer, frozen=True, kw_only=True):
     """One event of the ledger, as entered.
 
     Attributes:
+        words: what it says, in one line.
         record: event, statements and time of entry, as they stand in the log.
     """
 
@@ -228,6 +229,7 @@ class EventView(Answer, frozen=True, kw_only=True):
     occurred_ms: Millis
     recorded_ms: Millis
     principal: str
+    words: str
     record: msgspec.Raw
 
 

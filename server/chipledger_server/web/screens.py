@@ -16,7 +16,7 @@ from chipledger_server.usecases.reconcile import balance_of
 from chipledger_server.usecases.refusals import Refusal
 from chipledger_server.usecases.showing.chips import chip_detail
 from chipledger_server.usecases.showing.events import event_of
-from chipledger_server.usecases.showing.findings import finding, list_findings
+from chipledger_server.usecases.showing.findings import finding, worst_first
 from chipledger_server.usecases.showing.hosts import host_detail, list_hosts
 from chipledger_server.usecases.showing.sites import list_sites, site_detail
 from chipledger_server.usecases.times import when
@@ -141,7 +141,7 @@ def site(
             detail=site_detail(look, site_id),
             balance=balance_of(look.snapshot, site_id, look.when, look.measure),
             hosts=list_hosts(look, after="", limit=HOSTS_SHOWN, site=site_id),
-            findings=list_findings(look, asked, after=None, limit=FINDINGS_SHOWN),
+            findings=worst_first(look, asked, limit=FINDINGS_SHOWN),
             events=look.snapshot.events(events, after=0, limit=EVENTS_SHOWN),
         )
     return _html(page)
@@ -163,7 +163,7 @@ def host(
             reader=request.user,
             travel=travel,
             detail=host_detail(look, host_id),
-            findings=list_findings(look, asked, after=None, limit=FINDINGS_SHOWN),
+            findings=worst_first(look, asked, limit=FINDINGS_SHOWN),
         )
     return _html(page)
 
@@ -184,7 +184,7 @@ def chip(
             reader=request.user,
             travel=travel,
             detail=chip_detail(look, chip_id),
-            findings=list_findings(look, asked, after=None, limit=FINDINGS_SHOWN),
+            findings=worst_first(look, asked, limit=FINDINGS_SHOWN),
         )
     return _html(page)
 

@@ -106,6 +106,7 @@ def build_app(parts: Parts) -> Litestar:
         middleware=[DefineMiddleware(Doorkeeper, parts=parts)],
         exception_handlers={Exception: _failed, HTTPStatus.INTERNAL_SERVER_ERROR: _failed},
         before_send=[_harden],
+        logging_config=None,  # the process decides how it logs
         openapi_config=OpenAPIConfig(
             title="Chipledger",
             version="1",

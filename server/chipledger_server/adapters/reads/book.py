@@ -10,6 +10,7 @@ from chipledger_evidence.entry import EntryType
 from chipledger_server.adapters import schema
 from chipledger_server.usecases.reading import EventsAsked, When
 from chipledger_server.usecases.views import EventView
+from chipledger_server.usecases.words import event_words
 
 _EVENTS = schema.ledger_events.c
 _BOOKED = (EntryType.EVENT, EntryType.LICENCE, EntryType.CORRECTION)
@@ -109,6 +110,7 @@ def _views(
             occurred_ms=row["occurred_ms"],
             recorded_ms=row["recorded_ms"],
             principal=row["principal"],
+            words=event_words(decode_event(bytes(row["body"]))),
             record=msgspec.Raw(bytes(row["record"])),
         )
         for row in connection.execute(query).mappings()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from chipledger_evidence.codec import b64url_encode, encode_canonical
@@ -48,7 +49,7 @@ def entries(
         pos = run["pos"] + start - run["first"]
         read = _tokens if run["source"] == "token" else _records
         found += read(connection, pos, count, start)
-    return [_view(one, entitled=scope is None or one.site in scope) for one in found]
+    return [_view(one, entitled=_entitled(one, scope)) for one in found]
 
 
 def chain(
@@ -164,6 +165,18 @@ def _site(connection: Connection, subject: str) -> str | None:
     )
     found = connection.execute(keyed.where(schema.host_keys.c.kid == subject)).first()
     return None if found is None else str(found.site)
+
+
+def _entitled(one: _Behind, scope: frozenset[str] | None) -> bool:
+    """Tell whether a reader may have a record: it is about one of its sites and names no other."""
+    if scope is None:
+        return True
+    if one.site not in scope:
+        return False
+    if one.kind is not EntryType.FINDING:
+        return True
+    detail = msgspec.json.decode(one.record, type=dict[str, Any]).get("detail", {})
+    return all(value in scope for name, value in detail.items() if name.endswith("_site"))
 
 
 def _view(one: _Behind, *, entitled: bool) -> LogEntry:

@@ -1,18 +1,35 @@
 """Findings as readers are shown them: in words, with explanations that need no bad intent."""
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import msgspec
 
+from chipledger_server.domain.findings import INNOCENT, Kind, encode_detail, in_words
 from chipledger_server.usecases.reading import FindingRow, FindingsAsked
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
+from chipledger_server.usecases.showing.sites import SEVERITIES
 from chipledger_server.usecases.views import FindingView
+
+_MOST_SORTED: Final = 10_000
+_KINDS: Final = frozenset(Kind)
+_SITE: Final = "_site"
 
 
 def list_findings(
     look: Look, asked: FindingsAsked, *, after: tuple[int, str] | None, limit: int
 ) -> list[FindingView]:
     """Return findings, newest first."""
-    return [view(row) for row in look.snapshot.findings(asked, after=after, limit=limit)]
+    return [view(look, row) for row in look.snapshot.findings(asked, after=after, limit=limit)]
+
+
+def worst_first(look: Look, asked: FindingsAsked, *, limit: int) -> list[FindingView]:
+    """Return findings, worst first and newest first among equals."""
+    rows = look.snapshot.findings(asked, after=None, limit=_MOST_SORTED)
+    order = {severity: place for place, severity in enumerate(SEVERITIES)}
+    found = sorted(rows, key=lambda row: order.get(row.severity, len(order)))
+    return [view(look, row) for row in found[:limit]]
 
 
 def finding(look: Look, key: str) -> FindingView:
@@ -28,11 +45,13 @@ def finding(look: Look, key: str) -> FindingView:
             f"there is no finding {key} that you may see at this time",
             hint="check the id, and the time you look at",
         )
-    return view(row)
+    return view(look, row)
 
 
-def view(row: FindingRow) -> FindingView:
-    """Return a finding in words."""
+def view(look: Look, row: FindingRow) -> FindingView:
+    """Return a finding in words, without what belongs to sites the reader may not see."""
+    detail = redacted(msgspec.json.decode(row.detail, type=dict[str, Any]), look)
+    kind = Kind(row.type) if row.type in _KINDS else None
     return FindingView(
         id=row.id,
         type=row.type,
@@ -45,7 +64,32 @@ def view(row: FindingRow) -> FindingView:
         seen_ms=row.seen_ms,
         resolved_ms=row.resolved_ms,
         times=row.times,
-        words=row.type.replace("-", " "),
-        innocent=(),
-        detail=msgspec.Raw(row.detail),
+        words=_words(kind, detail, row.type),
+        innocent=tuple(INNOCENT[kind]) if kind else (),
+        detail=msgspec.Raw(encode_detail(detail)),
     )
+
+
+def redacted(detail: Mapping[str, Any], look: Look) -> dict[str, Any]:
+    """Return a detail in which sites that the reader may not see, and their hosts, have no name.
+
+    That a chip is also claimed elsewhere is what an operator has to explain; by whom is not.
+    """
+    shown = dict(detail)
+    for member, value in detail.items():
+        if member.endswith(_SITE) and not look.sees(str(value)):
+            shown[member] = "a site outside your scope"
+            host = member.removesuffix(_SITE) + "_host"
+            if host in shown:
+                shown[host] = "another host"
+    return shown
+
+
+def _words(kind: Kind | None, detail: Mapping[str, Any], name: str) -> str:
+    """Return what was seen in a sentence; a finding of an older version may lack a member."""
+    if kind is None:
+        return name.replace("-", " ")
+    try:
+        return in_words(kind, detail)
+    except KeyError:
+        return name.replace("-", " ")
