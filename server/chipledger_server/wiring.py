@@ -1,18 +1,30 @@
 """The composition root: the only place that names concrete adapters."""
 
-from sqlalchemy import insert
+import os
+from dataclasses import dataclass
 
+from litestar import Litestar
+from sqlalchemy import Engine, insert
+
+from chipledger_book.shipped import tables
 from chipledger_evidence.nonce import MIN_KEY_BYTES
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.clock import SystemClock
-from chipledger_server.adapters.database import for_writing, migrate, open_engine
+from chipledger_server.adapters.database import check_version, for_writing, migrate, open_engine
 from chipledger_server.adapters.entropy import system_entropy
 from chipledger_server.adapters.files import write_secret
-from chipledger_server.adapters.people import SqlPeople
+from chipledger_server.adapters.ledger import SqlLedger
+from chipledger_server.adapters.people import SqlCodes, SqlPeople
+from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
+from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
+from chipledger_server.usecases.reconcile import Measure
+from chipledger_server.web.auth import Gate, session_key
+from chipledger_server.web.context import Parts
+from chipledger_server.web.site import build_app
 
 
 def initialise(config: Config, *, administrator: str) -> str:
@@ -60,3 +72,77 @@ def initialise(config: Config, *, administrator: str) -> str:
         engine.dispose()
     write_secret(key_file, system_entropy(MIN_KEY_BYTES))
     return issued.token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What an administrator on the collector's own machine works with.
+
+    Attributes:
+        config: the configuration.
+        hand: who acts, when, with what randomness.
+        people: principals.
+        codes: enrolment codes and host keys.
+        ledger: the book.
+        reads: everything that can be looked at.
+        measure: tables and policy of a balance.
+    """
+
+    config: Config
+    hand: Hand
+    people: SqlPeople
+    codes: SqlCodes
+    ledger: SqlLedger
+    reads: SqlReads
+    measure: Measure
+
+
+def open_desk(config: Config) -> Desk:
+    """Open the database for an administrator on this machine, recorded as ``local:<uid>``.
+
+    Raises:
+        ServerError: `not-initialised` or `database-too-new`.
+    """
+    if not config.database.path.exists():
+        raise ServerError(
+            Code.NOT_INITIALISED,
+            f"there is no database {config.database.path}",
+            hint="run `chipledger-server init` once, or name the configuration: --config FILE",
+        )
+    engine = open_engine(config.database.path)
+    check_version(engine)
+    return Desk(
+        config=config,
+        hand=Hand(
+            principal=f"local:{os.getuid()}", now_ms=SystemClock().now_ms(), entropy=system_entropy
+        ),
+        people=SqlPeople(engine),
+        codes=SqlCodes(engine),
+        ledger=SqlLedger(engine),
+        reads=SqlReads(engine),
+        measure=measure_of(config),
+    )
+
+
+def measure_of(config: Config) -> Measure:
+    """Return what balances are measured by: the shipped tables and the configured policy."""
+    return Measure(tables=tables(), silence_limit_ms=config.policy.silence_limit_ms)
+
+
+def gate_of(config: Config, people: SqlPeople) -> Gate:
+    """Return what tells who is asking; sessions are signed under the collector's own key."""
+    key = config.secrets.nonce_key_file.read_bytes()
+    return Gate(people, session_key(key))
+
+
+def site_of(config: Config, engine: Engine, clock: Clock) -> Litestar:
+    """Return the application of screens and API, to stand behind the agents' doors."""
+    people = SqlPeople(engine)
+    parts = Parts(
+        name=config.collector.name,
+        reads=SqlReads(engine),
+        gate=gate_of(config, people),
+        measure=measure_of(config),
+        now_ms=clock.now_ms,
+    )
+    return build_app(parts)

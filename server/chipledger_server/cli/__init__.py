@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = arguments.act(arguments)
     except BookError as error:
         for problem in error.problems:
-            print(f"chipledger-server: {problem}", file=sys.stderr)
+            at = f" at {problem.where}" if problem.where else ""
+            print(f"chipledger-server: {problem.code}{at}: {problem.detail}", file=sys.stderr)
+            print(f"  {problem.hint}", file=sys.stderr)
         return 1
     except (ServerError, EvidenceError, Refusal) as error:
         print(f"chipledger-server: {error}", file=sys.stderr)
