@@ -24,6 +24,7 @@ from chipledger_agent.config import AgentConfig
 from chipledger_agent.cycle import Cycle, Outcome, Ports, Settings
 from chipledger_agent.cycle.enrol import Applicant, enrol
 from chipledger_agent.domain.claims import Identity
+from chipledger_agent.domain.failures import AgentCode, AgentError
 from chipledger_agent.domain.spoolrules import Limits
 from chipledger_agent.ports import Collector, Journal, Notifier, Scanner
 from chipledger_agent.scan.command import scan_command
@@ -106,6 +107,20 @@ class Agent:
             deadline_s=self.config.scan.deadline_s,
         )
 
+    def capture(self, *, override: Path | None = None) -> bytes:
+        """Return every NVML answer of this machine, scrubbed; raises `capture-failed`."""
+        from chipledger_agent.scan.capture import CaptureError, capture_command, take_capture  # noqa: PLC0415 - brings the NVML binding
+
+        libraries = self.config.scan.libraries or DEFAULT_LIBRARIES
+        command = capture_command(libraries=libraries, override=override)
+        try:
+            return take_capture(monotonic_ms=self.clock.monotonic_ms, command=command)
+        except CaptureError as error:
+            note = error.note.strip().splitlines()
+            raise AgentError(
+                AgentCode.CAPTURE_FAILED, str(error), hint=note[-1] if note else ""
+            ) from error
+
     def collector(self) -> Collector:
         """Return the collector, reached as configured."""
         from chipledger_agent.adapters.collector_http import Endpoint, HttpCollector  # noqa: PLC0415 - `scan` and `status` do without requests
@@ -118,7 +133,6 @@ class Agent:
             proxy=proxy_url(table.proxy, table.proxy_credentials_file),
             connect_timeout_s=table.connect_timeout_s,
             answer_timeout_s=table.answer_timeout_s,
-            agent=f"{SOFTWARE}/{software_version()}",
         )
         return HttpCollector(endpoint, clock=self.clock)
 

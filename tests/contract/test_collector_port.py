@@ -49,9 +49,7 @@ def simulated() -> Iterator[World]:
 def over_http() -> Iterator[World]:
     """The same behind a socket, reached by the agent's own client."""
     with simulated() as world, served(world.collector) as url:
-        endpoint = Endpoint(
-            url=url, pin=None, proxy="", connect_timeout_s=5, answer_timeout_s=10, agent="test"
-        )
+        endpoint = Endpoint(url=url, pin=None, proxy="", connect_timeout_s=5, answer_timeout_s=10)
         client = HttpCollector(endpoint, clock=SystemClock())
         yield World(collector=client, new_code=world.new_code)
         client.close()

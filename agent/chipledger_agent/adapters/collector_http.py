@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from urllib3.util import SKIP_HEADER
 
 from chipledger_agent.adapters.pin import Pin
 from chipledger_agent.adapters.tls import NoProxyEnvironment, PinnedAdapter
@@ -50,7 +51,6 @@ class Endpoint:
         proxy: URL of an HTTP proxy, empty for none; the environment is never asked.
         connect_timeout_s: seconds to connect, TLS included.
         answer_timeout_s: seconds for the whole answer.
-        agent: name and version of this software.
     """
 
     url: str
@@ -58,7 +58,6 @@ class Endpoint:
     proxy: str
     connect_timeout_s: int
     answer_timeout_s: int
-    agent: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,11 +153,8 @@ class HttpCollector:
                 method,
                 endpoint.url.rstrip("/") + path,
                 data=body,
-                headers={
-                    "User-Agent": endpoint.agent,
-                    "Accept-Encoding": "identity",
-                    **headers,
-                },
+                # Bytes count on thin lines: the report itself says who made it.
+                headers={"User-Agent": SKIP_HEADER, "Accept-Encoding": "identity", **headers},
                 timeout=(endpoint.connect_timeout_s, endpoint.answer_timeout_s),
                 allow_redirects=False,
                 stream=True,

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from chipledger_agent.domain.failures import AgentCode, AgentError
 
 _LINE = re.compile(r"^\s*(?:sha256[:/])?((?:[0-9a-fA-F]{2}:?){32})\s*$", re.MULTILINE)
@@ -38,11 +35,15 @@ class Pin:
         """Tell whether `certificate` (DER) is one of those named by digest, if any are."""
         if not self.digests:
             return bool(self.anchors)
+        digest = hashlib.sha256(certificate).hexdigest()
+        if digest in self.digests:
+            return True
+        from cryptography import x509  # noqa: PLC0415 - 3 MiB that an idle agent need not hold
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - same
+
         key = x509.load_der_x509_certificate(certificate).public_key()
         spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return not self.digests.isdisjoint(
-            {hashlib.sha256(certificate).hexdigest(), hashlib.sha256(spki).hexdigest()}
-        )
+        return hashlib.sha256(spki).hexdigest() in self.digests
 
 
 def load_pin(path: Path) -> Pin:

@@ -31,6 +31,7 @@ COMMANDS = {
     "enroll": _Entry(command=commands.enroll),
     "status": _Entry(command=commands.status, offline=True),
     "doctor": _Entry(command=commands.doctor),
+    "capture": _Entry(command=commands.capture, offline=True),
 }
 
 
@@ -66,11 +67,15 @@ def _parser() -> argparse.ArgumentParser:
         made[name] = subparsers.add_parser(name, help=about, description=about, allow_abbrev=False)
         # Unset here means: as given before the command.
         _add_shared(made[name], config=argparse.SUPPRESS, json=argparse.SUPPRESS)
-    made["scan"].add_argument(
-        "--library",
-        type=Path,
-        metavar="PATH",
-        help="ask this NVML library instead of the usual ones; such a scan is never sent",
+    for name in ("scan", "capture"):
+        made[name].add_argument(
+            "--library",
+            type=Path,
+            metavar="PATH",
+            help="ask this NVML library instead of the usual ones; nothing of it is ever sent",
+        )
+    made["capture"].add_argument(
+        "--output", type=Path, metavar="FILE", help="write there instead of standard output"
     )
     made["enroll"].add_argument(
         "--code-file",

@@ -107,6 +107,24 @@ def doctor(agent: Agent, arguments: argparse.Namespace) -> Exit:
     return Exit.UNHEALTHY if bad else Exit.OK
 
 
+def capture(agent: Agent, arguments: argparse.Namespace) -> Exit:
+    """Record every NVML answer of this machine, without any identifier, for its test double."""
+    document = agent.capture(override=arguments.library)
+    if arguments.output is None:
+        sys.stdout.write(document.decode() + "\n")
+        return Exit.OK
+    try:
+        arguments.output.write_bytes(document)
+    except OSError as error:
+        raise AgentError(AgentCode.CAPTURE_FAILED, f"{arguments.output}: {error}") from error
+    written = {"file": str(arguments.output), "bytes": len(document)}
+    if arguments.json:
+        show.as_json(written)
+    else:
+        show.lines(show.table(written))
+    return Exit.OK
+
+
 def _read_code(file: Path | None) -> str:
     """Return the enrolment code: the first line of `file`, or of standard input."""
     try:

@@ -23,7 +23,7 @@ class Exit(IntEnum):
     WAITING = 5  # the collector could not take it now; reports are safe in the spool
     REFUSED = 6  # the collector refused; see the code it gave
     STORAGE = 7  # no report was made or kept; counted and signed into the next
-    SCAN = 8  # the scan was made, and its status is not `ok`
+    SCAN = 8  # the scan's status is not `ok`, or the capture failed
     IN_USE = 9  # another agent holds the state folder
     UNHEALTHY = 10  # `doctor` found something that a person must mend
 
@@ -40,6 +40,7 @@ _BY_CODE = {
     AgentCode.KEY_UNREADABLE: Exit.NOT_ENROLLED,
     AgentCode.NOT_ENROLLED: Exit.NOT_ENROLLED,
     AgentCode.STATE_IN_USE: Exit.IN_USE,
+    AgentCode.CAPTURE_FAILED: Exit.SCAN,
 }
 
 

@@ -22,6 +22,7 @@ class AgentCode(StrEnum):
     REPORT_TOO_LARGE = "report-too-large"
     REPORT_UNREADABLE = "report-unreadable"
     SEQ_DOUBLED = "seq-doubled"
+    CAPTURE_FAILED = "capture-failed"
     PIN_UNREADABLE = "pin-unreadable"
     COLLECTOR_UNREACHABLE = "collector-unreachable"
     COLLECTOR_UNTRUSTED = "collector-untrusted"

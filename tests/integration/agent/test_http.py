@@ -33,7 +33,6 @@ def client(url: str, *, pin: Path | None = None, proxy: str = "") -> HttpCollect
         proxy=proxy,
         connect_timeout_s=2,
         answer_timeout_s=1,
-        agent="test",
     )
     return HttpCollector(endpoint, clock=SystemClock())
 
