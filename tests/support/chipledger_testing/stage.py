@@ -55,10 +55,15 @@ class Stage:
     Attributes:
         folder: home of all files; may be thrown away afterwards.
         port: port of the collector; 0 lets the kernel choose.
+        interval_s: seconds between two tokens of a host.
+        silence_s: seconds after which a host is silent.
+        url: address of the collector, once it runs.
     """
 
     folder: Path
     port: int = 0
+    interval_s: int = INTERVAL_S
+    silence_s: int = SILENCE_S
     url: str = ""
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -78,7 +83,10 @@ class Stage:
         self.write(
             "server.toml",
             SERVER_CONFIG.format(
-                folder=self.folder, port=self.port, interval=INTERVAL_S, silence=SILENCE_S
+                folder=self.folder,
+                port=self.port,
+                interval=self.interval_s,
+                silence=self.silence_s,
             ),
         )
         self.server("init", "--token-file", str(self.folder / "administrator.token"))
@@ -91,9 +99,14 @@ class Stage:
         self.url = address.read_text().strip()
         self.wait("the collector", self._healthy)
 
-    def start_agent(self, name: str, machine: Path | None) -> None:
-        """Start the agent daemon of a host."""
+    def start_agent(self, name: str, machine: Path | None) -> int:
+        """Start the agent daemon of a host and return its process id."""
         self._start(name, self._agent_command(name, machine, ["run"]))
+        return self._running[name].pid
+
+    def pid(self, name: str) -> int:
+        """Return the process id of something that runs."""
+        return self._running[name].pid
 
     def write_agent_config(self, name: str) -> None:
         """Give a host its folder and configuration."""
