@@ -57,9 +57,7 @@ def _add_principal(principal: Any) -> None:  # noqa: ANN401 - argparse does not 
     command.add_argument("--reason", required=True, help="stands in the log for ever")
     json_option(command)
     command.set_defaults(act=_principal_revoke)
-    command = principal.add_parser(
-        "link", help="make a link that lets a browser in"
-    )
+    command = principal.add_parser("link", help="make a link that lets a browser in")
     command.add_argument("name")
     command.add_argument("--expires-in", default="1h", metavar="SPAN", help="1h if left out")
     json_option(command)

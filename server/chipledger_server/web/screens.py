@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie, State
+from litestar.di import NamedDependency
 from litestar.enums import MediaType, RequestEncodingType
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from chipledger_server.usecases.access import Principal, demand_site
@@ -27,8 +28,8 @@ from chipledger_server.web.overview import Overview, arrange
 from chipledger_server.web.rendering import Pages, Travel
 
 ScreenRequest = Request[Principal, Any, State]
-AsOf = Annotated[str | None, Parameter(query="as_of")]
-KnownAt = Annotated[str | None, Parameter(query="known_at")]
+AsOf = Annotated[str | None, QueryParameter(name="as_of")]
+KnownAt = Annotated[str | None, QueryParameter(name="known_at")]
 Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
 HOSTS_SHOWN: Final = 500
 EVENTS_SHOWN: Final = 100
@@ -49,7 +50,7 @@ def safe_path(text: str | None) -> str:
 
 @get("/login", public=True, sync_to_thread=False, include_in_schema=False)
 def login_page(
-    pages: Pages, back: Annotated[str | None, Parameter(query="next")] = None
+    pages: NamedDependency[Pages], back: Annotated[str | None, QueryParameter(name="next")] = None
 ) -> Response[str]:
     """Show the form that takes a token."""
     page = pages.render("login.html", reader=None, travel=None, back=safe_path(back), refused=None)
@@ -58,7 +59,10 @@ def login_page(
 
 @post("/login", public=True, sync_to_thread=True, include_in_schema=False)
 def log_in(
-    request: Request[Any, Any, State], parts: Parts, pages: Pages, data: Form
+    request: Request[Any, Any, State],
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    data: Form,
 ) -> Response[Any]:
     """Open a session for the principal of a pasted token."""
     demand_own_form(request.headers)
@@ -73,18 +77,23 @@ def log_in(
 
 
 @get("/enter/{ticket:str}", public=True, sync_to_thread=True, include_in_schema=False)
-def enter_page(parts: Parts, pages: Pages, ticket: str) -> Response[str]:
+def enter_page(
+    parts: NamedDependency[Parts], pages: NamedDependency[Pages], ticket: FromPath[str]
+) -> Response[str]:
     """Show whom a link lets in; entering takes a click, so that no prefetch opens a session."""
     principal = parts.gate.redeem(ticket, use="link", now_ms=parts.now_ms())
     page = pages.render("enter.html", reader=None, travel=None, ticket=ticket, who=principal)
     return _html(page)
 
 
-@post("/enter/{ticket:str}", public=True, sync_to_thread=True, include_in_schema=False)
-def enter(request: Request[Any, Any, State], parts: Parts, ticket: str) -> Response[Any]:
+# At an address of its own: the framework wraps a threaded handler twice that shares its path.
+@post("/enter", public=True, sync_to_thread=True, include_in_schema=False)
+def enter(
+    request: Request[Any, Any, State], parts: NamedDependency[Parts], data: Form
+) -> Response[Any]:
     """Open a session for the principal of a link."""
     demand_own_form(request.headers)
-    principal = parts.gate.redeem(ticket, use="link", now_ms=parts.now_ms())
+    principal = parts.gate.redeem(data.get("ticket"), use="link", now_ms=parts.now_ms())
     return _session(request, parts, principal, "/")
 
 
@@ -102,9 +111,9 @@ def log_out(request: Request[Any, Any, State]) -> Response[Any]:
 @get("/", sync_to_thread=True, include_in_schema=False)
 def overview(
     request: ScreenRequest,
-    parts: Parts,
-    pages: Pages,
-    travel: Travel,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
 ) -> Response[str]:
     """Show every site the reader may see, worst first."""
     asked = Overview.of(request.query_params)
@@ -124,10 +133,10 @@ def overview(
 @get("/sites/{site_id:str}", sync_to_thread=True, include_in_schema=False)
 def site(
     request: ScreenRequest,
-    parts: Parts,
-    pages: Pages,
-    travel: Travel,
-    site_id: str,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
+    site_id: FromPath[str],
 ) -> Response[str]:
     """Show one site: two verdicts, the balance, its hosts, findings and limits."""
     demand_site(request.user, site_id)
@@ -150,10 +159,10 @@ def site(
 @get("/hosts/{host_id:str}", sync_to_thread=True, include_in_schema=False)
 def host(
     request: ScreenRequest,
-    parts: Parts,
-    pages: Pages,
-    travel: Travel,
-    host_id: str,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
+    host_id: FromPath[str],
 ) -> Response[str]:
     """Show one host: what it holds, its three views, its chain and its keys."""
     with parts.look(request.user, travel.when) as look:
@@ -171,10 +180,10 @@ def host(
 @get("/chips/{chip_id:int}", sync_to_thread=True, include_in_schema=False)
 def chip(
     request: ScreenRequest,
-    parts: Parts,
-    pages: Pages,
-    travel: Travel,
-    chip_id: int,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
+    chip_id: FromPath[int],
 ) -> Response[str]:
     """Show one chip: its names, where it was seen, and who else claims it."""
     with parts.look(request.user, travel.when) as look:
@@ -192,10 +201,10 @@ def chip(
 @get("/findings/{finding_id:str}", sync_to_thread=True, include_in_schema=False)
 def finding_page(
     request: ScreenRequest,
-    parts: Parts,
-    pages: Pages,
-    travel: Travel,
-    finding_id: str,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
+    finding_id: FromPath[str],
 ) -> Response[str]:
     """Show one finding with what was seen, as recorded."""
     with parts.look(request.user, travel.when) as look:
@@ -207,10 +216,10 @@ def finding_page(
 @get("/events/{event_id:str}", sync_to_thread=True, include_in_schema=False)
 def event_page(
     request: ScreenRequest,
-    parts: Parts,
-    pages: Pages,
-    travel: Travel,
-    event_id: str,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
+    event_id: FromPath[str],
 ) -> Response[str]:
     """Show one event of the ledger, as it stands in the log."""
     with parts.look(request.user, travel.when) as look:
@@ -222,9 +231,9 @@ def event_page(
 @get("/rules", sync_to_thread=True, include_in_schema=False)
 def rules(
     request: ScreenRequest,
-    parts: Parts,
-    pages: Pages,
-    travel: Travel,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
 ) -> Response[str]:
     """Show the tables that verdicts stand on: source, status, version, digest."""
     tables = parts.measure.tables
@@ -240,7 +249,9 @@ def rules(
     return _html(page)
 
 
-def provide_travel(parts: Parts, as_of: AsOf = None, known_at: KnownAt = None) -> Travel:
+def provide_travel(
+    parts: NamedDependency[Parts], as_of: AsOf = None, known_at: KnownAt = None
+) -> Travel:
     """Return the times a page is asked for.
 
     Raises:

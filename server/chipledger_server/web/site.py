@@ -14,8 +14,7 @@ from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.middleware import DefineMiddleware
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import FromPath
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from chipledger_server.usecases.access import Principal
@@ -96,7 +95,7 @@ def build_app(parts: Parts) -> Litestar:
             "times": Provide(provide_times, sync_to_thread=False),
         },
     )
-    app = Litestar(
+    return Litestar(
         route_handlers=[api, *SCREENS, _static_route(static), _api_document],
         dependencies={
             "parts": Provide(lambda: parts, sync_to_thread=False),
@@ -107,20 +106,9 @@ def build_app(parts: Parts) -> Litestar:
         exception_handlers={Exception: _failed, HTTPStatus.INTERNAL_SERVER_ERROR: _failed},
         before_send=[_harden],
         logging_config=None,  # the process decides how it logs
-        openapi_config=OpenAPIConfig(
-            title="Chipledger",
-            version="1",
-            description=(
-                "Which controlled chips are where, how that is known, and whether it matches "
-                "what was licensed and delivered. Read-only; times are Unix milliseconds, UTC."
-            ),
-            path="/unserved",
-            render_plugins=[JsonRenderPlugin()],
-        ),
-        state=State({"pages": pages}),
+        openapi_config=None,  # it would serve pages of its own, which load from elsewhere
+        state=State({"pages": pages, "document": document(api, parts)}),
     )
-    app.state.document = document(app)
-    return app
 
 
 @get("/api/v1/openapi.json", public=True, sync_to_thread=False, include_in_schema=False)
@@ -144,7 +132,7 @@ def _static_files() -> dict[str, _Static]:
 
 def _static_route(static: Mapping[str, _Static]) -> Any:  # noqa: ANN401 - Litestar's handler
     @get("/static/{name:str}", public=True, sync_to_thread=False, include_in_schema=False)
-    def static_file(name: str) -> Response[bytes]:
+    def static_file(name: FromPath[str]) -> Response[bytes]:
         file = static.get(name)
         if file is None:
             raise Refusal(Code.NOT_FOUND, f"there is no file {name}")

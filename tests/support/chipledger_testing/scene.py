@@ -292,7 +292,7 @@ class Scene:
             if connection.execute(select(known.digest).where(known.digest == digest)).first():
                 return
         body = zlib.compress(encode_canonical(inventory))
-        self._put(schema.inventories, digest=digest, body=body, token=0)
+        self._put(schema.inventories, digest=digest, body=body, token=0, provider="nvml")
         for index, chip in enumerate(inventory.chips):
             reading = readings[index] if index < len(readings) else Reading.READ
             counted = reading not in (Reading.UNIDENTIFIED, Reading.NOT_PHYSICAL)

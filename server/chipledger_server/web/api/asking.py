@@ -5,8 +5,9 @@ from typing import Annotated, Any, Final, TypeVar
 
 from litestar import Request
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from chipledger_evidence.answers import Problem
 from chipledger_server.usecases.access import Principal
@@ -21,18 +22,20 @@ T = TypeVar("T")
 
 AsOf = Annotated[
     str | None,
-    Parameter(
+    QueryParameter(
         description="What was true at: a day (its end, UTC), an RFC 3339 time, or milliseconds."
     ),
 ]
 KnownAt = Annotated[
     str | None,
-    Parameter(description="What was known at, written as `as_of`; what came later plays no part."),
+    QueryParameter(
+        description="What was known at, written as `as_of`; what came later plays no part."
+    ),
 ]
 Cursor = Annotated[
-    str | None, Parameter(description="`next` of the page before; it brings its times along.")
+    str | None, QueryParameter(description="`next` of the page before; it brings its times along.")
 ]
-Limit = Annotated[int, Parameter(ge=1, le=MOST_LIMIT, description="Items on a page at most.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MOST_LIMIT, description="Items on a page at most.")]
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -63,7 +66,9 @@ def provide_paging(
     return Paging(cursor=cursor, limit=limit, as_of=as_of, known_at=known_at)
 
 
-def provide_times(parts: Parts, as_of: AsOf = None, known_at: KnownAt = None) -> When:
+def provide_times(
+    parts: NamedDependency[Parts], as_of: AsOf = None, known_at: KnownAt = None
+) -> When:
     """Return the two times of a question."""
     return when(as_of, known_at, now_ms=parts.now_ms())
 

@@ -3,7 +3,8 @@
 from typing import Annotated, Literal
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 
 from chipledger_book.tables import Table, version_of
 from chipledger_server.usecases.access import demand_site, scope_text
@@ -26,12 +27,12 @@ from chipledger_server.usecases.views import (
 from chipledger_server.web.api.asking import LIST, ONE, SITE, ApiRequest, next_cursor, problems
 from chipledger_server.web.context import Paging, Parts
 
-OfSite = Annotated[str | None, Parameter(query="site", description="Only of this site.")]
+OfSite = Annotated[str | None, QueryParameter(name="site", description="Only of this site.")]
 State = Annotated[
     Literal["open", "resolved"] | None,
-    Parameter(query="state", description="Only open or only resolved ones."),
+    QueryParameter(name="state", description="Only open or only resolved ones."),
 ]
-Kind = Annotated[str | None, Parameter(query="type", description="Only of this type.")]
+Kind = Annotated[str | None, QueryParameter(name="type", description="Only of this type.")]
 _AFTER_ALL = 2**53
 
 
@@ -50,8 +51,8 @@ def me(request: ApiRequest) -> Me:
 @get("/findings", sync_to_thread=True, responses=SITE)
 def findings(
     request: ApiRequest,
-    parts: Parts,
-    page: Paging,
+    parts: NamedDependency[Parts],
+    page: NamedDependency[Paging],
     of_site: OfSite = None,
     in_state: State = None,
 ) -> FindingsPage:
@@ -72,7 +73,12 @@ def findings(
 
 
 @get("/findings/{finding_id:str}", sync_to_thread=True, responses=ONE)
-def finding(request: ApiRequest, parts: Parts, finding_id: str, times: When) -> FindingView:
+def finding(
+    request: ApiRequest,
+    parts: NamedDependency[Parts],
+    finding_id: FromPath[str],
+    times: NamedDependency[When],
+) -> FindingView:
     """Return one finding."""
     with parts.look(request.user, times) as look:
         return one_finding(look, finding_id)
@@ -81,8 +87,8 @@ def finding(request: ApiRequest, parts: Parts, finding_id: str, times: When) -> 
 @get("/events", sync_to_thread=True, responses=SITE)
 def events(
     request: ApiRequest,
-    parts: Parts,
-    page: Paging,
+    parts: NamedDependency[Parts],
+    page: NamedDependency[Paging],
     of_site: OfSite = None,
     of_type: Kind = None,
 ) -> EventsPage:
@@ -102,14 +108,21 @@ def events(
 
 
 @get("/events/{event_id:str}", sync_to_thread=True, responses=ONE)
-def event(request: ApiRequest, parts: Parts, event_id: str, times: When) -> EventView:
+def event(
+    request: ApiRequest,
+    parts: NamedDependency[Parts],
+    event_id: FromPath[str],
+    times: NamedDependency[When],
+) -> EventView:
     """Return one event of the ledger."""
     with parts.look(request.user, times) as look:
         return event_of(look, event_id)
 
 
 @get("/log", sync_to_thread=True, responses=LIST)
-def log(request: ApiRequest, parts: Parts, page: Paging) -> LogPage:
+def log(
+    request: ApiRequest, parts: NamedDependency[Parts], page: NamedDependency[Paging]
+) -> LogPage:
     """Return entries of the log; record and salt only where you are entitled to them."""
     place = page.place("log", parts.now_ms(), first=(-1,))
     with parts.look(request.user, place.when) as look:
@@ -125,7 +138,12 @@ def log(request: ApiRequest, parts: Parts, page: Paging) -> LogPage:
 
 
 @get("/log/{index:int}", sync_to_thread=True, responses=ONE)
-def log_entry(request: ApiRequest, parts: Parts, index: int, times: When) -> LogEntry:
+def log_entry(
+    request: ApiRequest,
+    parts: NamedDependency[Parts],
+    index: FromPath[int],
+    times: NamedDependency[When],
+) -> LogEntry:
     """Return one entry of the log."""
     with parts.look(request.user, times) as look:
         found = look.snapshot.log_entries(scope=look.scope, after=index - 1, limit=1)
@@ -137,7 +155,7 @@ def log_entry(request: ApiRequest, parts: Parts, index: int, times: When) -> Log
 
 
 @get("/rules", sync_to_thread=False, responses=problems(401))
-def rules(request: ApiRequest, parts: Parts) -> RulesPage:  # noqa: ARG001 - for the signature
+def rules(request: ApiRequest, parts: NamedDependency[Parts]) -> RulesPage:  # noqa: ARG001 - for the signature
     """Return the tables that verdicts stand on, with source, status and digest."""
     tables = parts.measure.tables
     every = (tables.catalogue, tables.countries, tables.rules)

@@ -1,6 +1,8 @@
 """Sites: the overview, one site, and its balance."""
 
 from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.reading import When
@@ -19,7 +21,9 @@ from chipledger_server.web.context import Paging, Parts
 
 
 @get("/sites", sync_to_thread=True, responses=LIST)
-def sites(request: ApiRequest, parts: Parts, page: Paging) -> SitesPage:
+def sites(
+    request: ApiRequest, parts: NamedDependency[Parts], page: NamedDependency[Paging]
+) -> SitesPage:
     """Return every site you may see, each in one line."""
     place = page.place("sites", parts.now_ms(), first=("",))
     with parts.look(request.user, place.when) as look:
@@ -34,7 +38,12 @@ def sites(request: ApiRequest, parts: Parts, page: Paging) -> SitesPage:
 
 
 @get("/sites/{site_id:str}", sync_to_thread=True, responses=SITE)
-def site(request: ApiRequest, parts: Parts, site_id: str, times: When) -> SiteDetail:
+def site(
+    request: ApiRequest,
+    parts: NamedDependency[Parts],
+    site_id: FromPath[str],
+    times: NamedDependency[When],
+) -> SiteDetail:
     """Return one site: as declared, and in one line."""
     demand_site(request.user, site_id)
     with parts.look(request.user, times) as look:
@@ -42,7 +51,12 @@ def site(request: ApiRequest, parts: Parts, site_id: str, times: When) -> SiteDe
 
 
 @get("/sites/{site_id:str}/balance", sync_to_thread=True, responses=SITE)
-def balance(request: ApiRequest, parts: Parts, site_id: str, times: When) -> SiteBalance:
+def balance(
+    request: ApiRequest,
+    parts: NamedDependency[Parts],
+    site_id: FromPath[str],
+    times: NamedDependency[When],
+) -> SiteBalance:
     """Return the balance of a site with both verdicts and the versions of every table used."""
     demand_site(request.user, site_id)
     with parts.look(request.user, times) as look:
@@ -50,7 +64,12 @@ def balance(request: ApiRequest, parts: Parts, site_id: str, times: When) -> Sit
 
 
 @get("/sites/{site_id:str}/hosts", sync_to_thread=True, responses=SITE)
-def site_hosts(request: ApiRequest, parts: Parts, site_id: str, page: Paging) -> HostsPage:
+def site_hosts(
+    request: ApiRequest,
+    parts: NamedDependency[Parts],
+    site_id: FromPath[str],
+    page: NamedDependency[Paging],
+) -> HostsPage:
     """Return the hosts of a site, by id."""
     demand_site(request.user, site_id)
     place = page.place("site-hosts", parts.now_ms(), first=("",))
@@ -65,7 +84,12 @@ def site_hosts(request: ApiRequest, parts: Parts, site_id: str, page: Paging) ->
 
 
 @get("/sites/{site_id:str}/devices", sync_to_thread=True, responses=SITE)
-def site_devices(request: ApiRequest, parts: Parts, site_id: str, page: Paging) -> DevicesPage:
+def site_devices(
+    request: ApiRequest,
+    parts: NamedDependency[Parts],
+    site_id: FromPath[str],
+    page: NamedDependency[Paging],
+) -> DevicesPage:
     """Return what the hosts of a site hold and what each device counts as."""
     demand_site(request.user, site_id)
     place = page.place("site-devices", parts.now_ms(), first=("", -1))

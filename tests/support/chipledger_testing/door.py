@@ -1,0 +1,99 @@
+"""The HTTP door of screens and API over a scene, without a socket."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from chipledger_server.usecases.access import Role
+from chipledger_server.web.auth import Gate, session_key
+from chipledger_server.web.context import Parts
+from chipledger_server.web.site import build_app
+from chipledger_testing.scene import NONCE_KEY, Scene
+from httpx import Response
+from litestar import Litestar
+from litestar.testing import TestClient
+
+OWN_FORM: Final = {"sec-fetch-site": "same-origin"}
+
+
+@dataclass(slots=True)
+class Door:
+    """Asks the application of a scene as somebody.
+
+    Attributes:
+        scene: what is behind the door; its `now_ms` is the collector's clock.
+    """
+
+    scene: Scene
+    app: Litestar = field(init=False)
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.app = build_app(self.parts())
+
+    def parts(self) -> Parts:
+        """Return the parts behind the door."""
+        return Parts(
+            name="scene.example",
+            reads=self.scene.reads,
+            gate=Gate(self.scene.people, session_key(NONCE_KEY)),
+            measure=self.scene.measure,
+            now_ms=lambda: self.scene.now_ms,
+        )
+
+    def token(self, role: Role, *sites: str) -> str:
+        """Return the token of a principal of this role and scope."""
+        name = f"{role}:{','.join(sites)}"
+        if name not in self._tokens:
+            self._tokens[name] = self.scene.token(name, role, *sites)
+        return self._tokens[name]
+
+    def ask(self, path: str, *, token: str | None = None, **parameters: str | int) -> Response:
+        """Return the answer of the API to a token; as an auditor where none is given."""
+        bearer = self.token(Role.AUDITOR) if token is None else token
+        with TestClient(self.app) as client:
+            return client.get(
+                f"/api/v1{path}",
+                params=parameters,
+                headers={"authorization": f"Bearer {bearer}"} if bearer else {},
+            )
+
+    def read(self, path: str, **parameters: str | int) -> Any:  # noqa: ANN401 - any JSON
+        """Return the JSON an auditor gets; the answer must be 200."""
+        answer = self.ask(path, **parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def refused(self, path: str, *, token: str | None = None, **parameters: str) -> tuple[int, str]:
+        """Return status and code of a problem document."""
+        answer = self.ask(path, token=token, **parameters)
+        assert answer.headers["content-type"] == "application/problem+json", answer.text
+        problem = msgspec.json.decode(answer.content)
+        assert problem["status"] == answer.status_code
+        return answer.status_code, problem["code"]
+
+    def log_in(self, token: str) -> str:
+        """Return the session cookie that a pasted token brings."""
+        with TestClient(self.app) as client:
+            answer = client.post(
+                "/login", data={"token": token}, headers=OWN_FORM, follow_redirects=False
+            )
+        assert answer.status_code == 303, answer.text
+        return answer.cookies["chipledger_session"]
+
+    def page(self, path: str, *, session: str | None = None) -> Response:
+        """Return a page in a session; an auditor's where none is given."""
+        cookie = self.log_in(self.token(Role.AUDITOR)) if session is None else session
+        with TestClient(self.app) as client:
+            return client.get(
+                path,
+                headers={"cookie": f"chipledger_session={cookie}"} if cookie else {},
+                follow_redirects=False,
+            )
+
+
+def text_of(page: Response) -> str:
+    """Return what a page says, without markup, spaces folded."""
+    bare = re.sub(r"<[^>]+>", " ", page.text)
+    return re.sub(r"\s+", " ", bare)
