@@ -108,6 +108,11 @@ class Stage:
         """Return the process id of something that runs."""
         return self._running[name].pid
 
+    def host_id(self, name: str) -> str:
+        """Return the id that the collector gave to an enrolled host."""
+        enrolment = json.loads((self.folder / name / "state" / "enrolment.json").read_text())
+        return str(enrolment["host"])
+
     def write_agent_config(self, name: str) -> None:
         """Give a host its folder and configuration."""
         (self.folder / name).mkdir(exist_ok=True)

@@ -7,7 +7,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from chipledger_evidence.ids import NO_PREVIOUS
 from chipledger_testing.demo import narrate
 from chipledger_testing.demo.story import PLANTED_FINDINGS, Story, tell
 from chipledger_testing.stage import INTERVAL_S, SILENCE_S, Stage, StageError
@@ -56,7 +55,8 @@ def _play(stage: Stage, *, once: bool) -> None:
     reader = stage.server("principal", "add", "demo-auditor", "--role", "auditor").split()[-1]
     _let_things_happen(stage, story, reader)
     narrate.balances(stage.server("reconcile"))
-    narrate.findings(stage.get("/api/v1/findings?state=open", reader)["items"])
+    names = {stage.host_id(host.name): host.name for host in story.hosts}
+    narrate.findings(stage.get("/api/v1/findings?state=open", reader)["items"], names)
     narrate.closing(stage.url, reader, story.planted)
     if not once:
         narrate.say("Serving until Ctrl-C.")
@@ -82,15 +82,15 @@ def _enrol_real(stage: Stage) -> None:
 
 def _let_things_happen(stage: Stage, story: Story, reader: str) -> None:
     """Wait until every host was seen twice, silence one, and wait until all of it is found."""
-    names = len(story.hosts)
-    seen: dict[str, int] = {}
+    fresh: dict[str, set[int]] = {}
 
     def all_seen() -> bool:
-        hosts = stage.get("/api/v1/hosts?limit=200", reader)["items"]
-        seen.update({row["id"]: row["seq"] for row in hosts if row.get("token") != NO_PREVIOUS})
-        done = sum(1 for seq in seen.values() if seq >= 2)
-        narrate.progress(done, names, "hosts have reported twice")
-        return done >= names
+        for row in stage.get("/api/v1/hosts?limit=200", reader)["items"]:
+            if row["last_fresh_ms"] is not None:
+                fresh.setdefault(row["id"], set()).add(row["last_fresh_ms"])
+        done = sum(1 for times in fresh.values() if len(times) > 1)
+        narrate.progress(done, len(story.hosts), "hosts have reported twice")
+        return done >= len(story.hosts)
 
     stage.wait("every host's second report", all_seen, timeout_s=180)
     for host in story.hosts:

@@ -1,13 +1,15 @@
 """What the demo says while it works, and at its end."""
 
 import sys
+import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chipledger_book.events import Event, SiteDeclared
 from chipledger_book.parties import Party, Site
 
+INDENT: Final = " " * 11
 ORDER: Final = ("critical", "high", "medium", "low")
 
 
@@ -50,13 +52,14 @@ def balances(text: str) -> None:
     say(text.rstrip())
 
 
-def findings(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the open findings in words, worst first."""
+def findings(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> None:
+    """Print the open findings in words, worst first; `names` tells what the demo calls a host."""
     say("\nOpen findings")
     for row in sorted(rows, key=lambda item: (ORDER.index(item["severity"]), item["type"])):
-        place = " · ".join(str(row[key]) for key in ("site", "host") if row.get(key))
+        host = row["host"] or ""
+        place = " · ".join(text for text in (row["site"], names.get(host, host)) if text)
         say(f"  {row['severity']:<9}{row['type']:<20}{place}")
-        say(f"           {row['summary']}")
+        say(textwrap.fill(row["words"], 90, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
 def closing(url: str, token: str, planted: Sequence[str]) -> None:
