@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -22,9 +24,11 @@ from chipledger_evidence.token import Token, sign_token
 from chipledger_testing.claims import full_report, heartbeat, inventory
 from chipledger_testing.collector import SimulatedCollector
 from chipledger_testing.collector_http import served
+from chipledger_testing.collector_process import running
 from chipledger_testing.keys import SeededSigner, high_s_twin
 
 SITE = "kul-1"
+KEYS = count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +59,33 @@ def over_http() -> Iterator[World]:
         client.close()
 
 
-WORLDS = {"simulated": simulated, "over-http": over_http}
+@contextmanager
+def service() -> Iterator[World]:
+    """The real collector as a process, reached by the agent's own client."""
+    with TemporaryDirectory() as folder, running(Path(folder)) as process:
+        process.declare_site(SITE, test_site=True)
+        endpoint = Endpoint(
+            url=f"http://127.0.0.1:{process.port}",
+            pin=None,
+            proxy="",
+            connect_timeout_s=5,
+            answer_timeout_s=10,
+        )
+        client = HttpCollector(endpoint, clock=SystemClock())
+        numbers = count(1)
+        yield World(
+            collector=client,
+            new_code=lambda: process.make_code(f"contract {next(numbers)}", site=SITE),
+        )
+        client.close()
 
 
-@pytest.fixture(params=WORLDS)
+WORLDS = {"simulated": simulated, "over-http": over_http, "service": service}
+
+
+@pytest.fixture(scope="module", params=WORLDS)
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Give one collector after the other."""
+    """Give one collector after the other; each test enrols a host of its own there."""
     with WORLDS[request.param]() as made:
         yield made
 
@@ -68,8 +93,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 class Host:
     """A host that signs by hand, so that it can also sign what no agent would."""
 
-    def __init__(self, world: World, *, name: str = "contract", alg: str = "ES256") -> None:
-        self.signer = SeededSigner(name, alg=alg)
+    def __init__(self, world: World, *, alg: str = "ES256") -> None:
+        self.signer = SeededSigner(f"contract {next(KEYS)}", alg=alg)
         self.collector = world.collector
         self.code = world.new_code()
         self.enrolment = self.enrol()
@@ -143,7 +168,7 @@ def test_enrolment_asked_again_is_answered_the_same(host: Host) -> None:
 
 def test_a_used_up_code_admits_no_other_key(world: World, host: Host) -> None:
     """Codes are counted."""
-    other = Host(world, name="another host")
+    other = Host(world)
 
     with pytest.raises(CollectorRefused):
         other.enrol(host.code)

@@ -25,7 +25,9 @@ from chipledger_agent.ports import (
     StateStore,
 )
 from chipledger_evidence.answers import ChallengeRequest
-from chipledger_evidence.codec import MAX_TOKEN_BYTES
+from chipledger_evidence.claims import AnyClaims
+from chipledger_evidence.codec import decode_strict
+from chipledger_evidence.errors import Code, EvidenceError
 from chipledger_evidence.inventory import inventory_digest
 from chipledger_evidence.keys import Signer
 from chipledger_evidence.token import Token, sign_token
@@ -156,15 +158,15 @@ class Cycle:
             fresh = self._challenge()
         nonce = fresh or self._contact.state.epoch
         if not nonce:
-            self._skip(self._contact.failure, "the collector never gave a value to echo", outcome)
+            code = self._contact.failure or AgentCode.COLLECTOR_UNREACHABLE
+            self._skip(code, "the collector never gave a value to echo", outcome)
             return None
         cause = self._cause(inv, boot)  # the challenge's answer may have asked for one
         moment = self._moment(inv, boot, nonce)
         token = sign_token(
             build_claims(scan, moment, self._settings.identity, cause=cause), self._ports.signer
         )
-        if not self._keep(moment, token, outcome):
-            return None
+        self._keep(moment, token)
         if cause is not None:
             made = LastFull(inv=inv, bootseed=boot.bootseed, iat_s=moment.iat_s)
             self._contact.state = msgspec.structs.replace(
@@ -202,14 +204,16 @@ class Cycle:
             refused=tuple(spool.untold()),
         )
 
-    def _keep(self, moment: Moment, token: Token, outcome: Outcome) -> bool:
-        size = len(token.payload)
-        if size > MAX_TOKEN_BYTES:
-            self._skip(AgentCode.REPORT_TOO_LARGE, f"{size} bytes of claims", outcome)
-            return False
+    def _keep(self, moment: Moment, token: Token) -> None:
+        """Make `token` durable, if a collector could ever take it; raises `AgentError`."""
+        try:
+            decode_strict(token.payload, AnyClaims)  # type: ignore[arg-type] # a union is fine
+        except EvidenceError as error:
+            oversize = error.code is Code.OVERSIZE
+            code = AgentCode.REPORT_TOO_LARGE if oversize else AgentCode.REPORT_MALFORMED
+            raise AgentError(code, error.detail) from error
         self._ports.spool.keep(moment.after.seq + 1, token)
         self._resume = None
-        return True
 
     def _spare_challenge(self) -> str:
         """Return the challenge of the comparison while it can still arrive in time."""

@@ -20,6 +20,7 @@ class AgentCode(StrEnum):
     STORAGE_FAILED = "storage-failed"
     SPOOL_FULL = "spool-full"
     REPORT_TOO_LARGE = "report-too-large"
+    REPORT_MALFORMED = "report-malformed"
     REPORT_UNREADABLE = "report-unreadable"
     SEQ_DOUBLED = "seq-doubled"
     CAPTURE_FAILED = "capture-failed"

@@ -261,6 +261,54 @@ def test_doctor_sees_a_key_that_was_not_enrolled(shell: Shell) -> None:
     assert "holds another key" in text
 
 
+def test_a_capture_is_printed_or_written(shell: Shell) -> None:
+    """A document for the tests, of this very machine; nothing is sent."""
+    path = shell.folder / "capture.json"
+    exit_code, text = shell.type("capture")
+    assert exit_code is Exit.OK
+    assert json.loads(text)["format"].startswith("chipledger-capture-")
+
+    written = shell.json("capture", "--output", str(path))
+    assert written["bytes"] == path.stat().st_size
+    assert shell.type("capture", "--output", str(shell.folder / "no" / "where"))[0] is Exit.SCAN
+    assert sum(shell.collector.requests.values()) == 0
+
+
+def test_a_lost_chip_is_shown_as_lost(shell: Shell) -> None:
+    """With its reason; the count never shrinks."""
+    machine = host_of("hgx-h100", seed="cli").with_gpu(3, handle=refuse(15))
+    write_machine(machine, shell.folder / "machine.json")
+    text = shell.type("scan")[1]
+
+    assert "NVML 8" in text
+    assert "lost: NVML error 15" in text
+
+
+def test_doctor_tells_of_a_driver_that_failed_and_of_reports_that_wait(shell: Shell) -> None:
+    """Odd, not bad: reports go on."""
+    shell.enrol()
+    shell.collector.trouble = [Trouble()] * 9
+    shell.type("once")
+    shell.collector.trouble = []
+    machine = host_of("hgx-h100", seed="cli").with_system(init=refuse(18))
+    write_machine(machine, shell.folder / "machine.json")
+    exit_code, text = shell.type("doctor")
+
+    assert exit_code is Exit.OK
+    assert "odd   driver views: driver-mismatch" in text
+    assert "spool: 1 reports" in text
+
+
+def test_once_says_in_words_what_it_did(shell: Shell) -> None:
+    """Full report and cause, heartbeat, what waits."""
+    shell.enrol()
+
+    assert "report 1, full report (first)" in shell.type("once")[1]
+    assert "report 2, heartbeat" in shell.type("once")[1]
+    shell.collector.trouble = [Trouble()] * 9
+    assert "1 in the spool: collector-busy" in shell.type("once")[1]
+
+
 def test_an_unknown_configuration_key_ends_with_a_suggestion(shell: Shell) -> None:
     """Before anything is done."""
     with (shell.folder / "agent.toml").open("a") as file:

@@ -50,13 +50,14 @@ class AgentHost:
     notes: Notes = field(default_factory=Notes)
     signer: SeededSigner = field(default_factory=lambda: SeededSigner("agent host"))
     promised: dict[TokenId, int] = field(default_factory=dict)
+    make_collector: Callable[[ManualClock], SimulatedCollector] = SimulatedCollector
     collector: SimulatedCollector = field(init=False)
     spool: WatchedSpool = field(init=False)
     cycle: Cycle = field(init=False)
     _epoch: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.collector = SimulatedCollector(self.clock)
+        self.collector = self.make_collector(self.clock)
         self._epoch = self.collector.admit(self.signer.public, host=HOST, site=SITE)
 
     def start(self) -> None:

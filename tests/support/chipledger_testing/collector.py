@@ -71,6 +71,7 @@ class SimulatedCollector:
         enrolled: trust in each key.
         wants_full: ask for a full report at the next answer.
         trouble: what happens to the next requests, first first.
+        indigestible: reports that make the collector refuse the whole body they come in.
         not_now: codes with which the next new tokens are put off, empty text for none.
         requests: how many requests of each kind came.
     """
@@ -88,6 +89,7 @@ class SimulatedCollector:
         self.kept: dict[TokenId, Kept] = {}
         self.wants_full = False
         self.trouble: list[Trouble] = []
+        self.indigestible: set[TokenId] = set()
         self.not_now: list[str] = []
         self.requests = {"enrol": 0, "challenge": 0, "deliver": 0, "health": 0}
 
@@ -149,6 +151,8 @@ class SimulatedCollector:
         lost = self._begin("deliver")
         if not 0 < len(tokens) <= MAX_TOKENS:
             raise CollectorRefused(Code.OVERSIZE, f"{len(tokens)} tokens in one body")
+        if not self.indigestible.isdisjoint(token.identity for token in tokens):
+            raise CollectorRefused(Code.MALFORMED_FRAMING, "as the test asked")
         results = [self._take(token) for token in tokens]
         newest = next((kept for kept in reversed(self.kept.values())), None)
         unknown = newest is not None and not self._knows(newest.claims)

@@ -1,5 +1,6 @@
 """What a cycle does, with every port behaving and the collector keeping the wire's rules."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
@@ -8,12 +9,15 @@ import pytest
 from chipledger_agent.domain.failures import AgentCode
 from chipledger_agent.domain.plan import Cause
 from chipledger_agent.domain.spoolrules import Limits
+from chipledger_evidence.answers import ReportAnswer
 from chipledger_evidence.claims import FullReport, Heartbeat
 from chipledger_evidence.framing import MAX_TOKENS
+from chipledger_evidence.ids import NO_PREVIOUS
+from chipledger_evidence.token import Token
 from chipledger_testing.agent_host import DAY_S, AgentHost
 from chipledger_testing.agent_ports import LargestChance
 from chipledger_testing.claims import inventory
-from chipledger_testing.collector import Trouble
+from chipledger_testing.collector import SimulatedCollector, Trouble
 from chipledger_testing.disk import SimulatedDisk
 
 
@@ -221,17 +225,69 @@ def test_a_revoked_key_keeps_its_reports(host: AgentHost) -> None:
 def test_one_bad_report_in_a_batch_does_not_hold_up_the_others(host: AgentHost) -> None:
     """A batch refused as a whole is taken apart until the one at fault is found."""
     host.run()
-    host.collector.trouble = [Trouble()] * 3
-    for _ in range(3):
+    host.collector.trouble = [Trouble()] * 5
+    for _ in range(5):
         host.run()
-    refusals = [Trouble(code="malformed-framing", refused=True)] * 2
-    host.clock.advance(3600)
-    host.cycle.deliver()  # compares the heads
-    host.collector.trouble = refusals
+    third = host.spool.waiting()[2]
+    host.collector.indigestible = {third.token}
+    host.collector.trouble = []
     outcome = host.run()
 
+    assert outcome.refused == ["malformed-framing"]
     assert outcome.waiting == 0
-    assert len(outcome.refused) <= 1
+    arrived = [claims.seq for claims in host.collector.claims()]
+    assert arrived == [1, 2, 3, 5, 6, 7]
+    assert [item.seq for item in host.collector.claims()[-1].refused] == [third.seq]
+
+
+def test_a_request_refused_for_another_reason_keeps_its_reports(host: AgentHost) -> None:
+    """Only what a report can be at fault for puts it aside."""
+    host.run()
+    host.collector.trouble = [Trouble(code="unsupported-media-type", refused=True)] * 2
+    outcome = host.run()
+
+    assert outcome.failure == "unsupported-media-type"
+    assert outcome.waiting == 1
+
+
+class Muddled(SimulatedCollector):
+    """Answers as no collector may: its results name other reports than it was sent."""
+
+    def deliver(self, tokens: Sequence[Token]) -> ReportAnswer:  # type: ignore[explicit-override] # typing.override needs Python 3.12
+        """Name the wrong report."""
+        answer = super().deliver(tokens)
+        wrong = msgspec.structs.replace(answer.results[0], token=NO_PREVIOUS)
+        return msgspec.structs.replace(answer, results=(wrong, *answer.results[1:]))
+
+
+def test_results_that_name_other_reports_file_nothing() -> None:
+    """What was not answered for is not taken for answered."""
+    host = AgentHost(make_collector=Muddled)
+    host.start()
+    outcome = host.run()
+
+    assert outcome.failure == AgentCode.COLLECTOR_CONFUSED
+    assert (outcome.stored, outcome.waiting) == (0, 1)
+
+
+def test_a_backlog_of_full_reports_goes_in_requests_of_bounded_size() -> None:
+    """By bytes, too, not only by number."""
+    host = AgentHost()
+    pci = host.machine.inventory.pci[0]
+    many = tuple(msgspec.structs.replace(pci, revision="x" * 200) for _ in range(100))
+    host.machine.inventory = msgspec.structs.replace(host.machine.inventory, pci=many)
+    host.start()
+    host.run()
+    host.collector.trouble = [Trouble()] * 60
+    for _ in range(60):
+        host.machine.boot_number += 1
+        host.run()
+    host.collector.trouble = []
+    delivered = host.collector.requests["deliver"]
+    outcome = host.run()
+
+    assert outcome.stored == 61
+    assert host.collector.requests["deliver"] - delivered > 2
 
 
 def test_a_host_with_a_new_disk_continues_its_chain(host: AgentHost) -> None:
@@ -348,6 +404,17 @@ def test_an_oversize_report_is_counted_not_truncated(host: AgentHost) -> None:
     host.machine.inventory = msgspec.structs.replace(host.machine.inventory, pci=many)
 
     assert host.run().skipped == AgentCode.REPORT_TOO_LARGE
+
+
+def test_a_statement_out_of_the_formats_bounds_is_counted_not_signed(host: AgentHost) -> None:
+    """It would be refused for ever; the fault is ours and must be seen."""
+    host.run()
+    chips = (msgspec.structs.replace(host.machine.inventory.chips[0], name="x" * 257),)
+    host.machine.inventory = msgspec.structs.replace(host.machine.inventory, chips=chips)
+    outcome = host.run()
+
+    assert outcome.skipped == AgentCode.REPORT_MALFORMED
+    assert outcome.waiting == 0
 
 
 def test_an_unreadable_report_is_put_aside_and_told(host: AgentHost) -> None:
