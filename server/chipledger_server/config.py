@@ -5,6 +5,7 @@ keeps both together. Secrets are named by file, never written here.
 """
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -189,6 +190,11 @@ def load_config(path: Path | None) -> Config:
             Code.INVALID_CONFIGURATION, f"{path}: {error}", hint="see docs/SERVER.md"
         ) from error
     return parse_config(table)
+
+
+def supervisor_address() -> str | None:
+    """Return systemd's notification socket, where this process has one."""
+    return os.environ.get("NOTIFY_SOCKET")
 
 
 def parse_config(table: Mapping[str, Any]) -> Config:

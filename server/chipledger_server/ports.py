@@ -39,7 +39,7 @@ class KnownKey:
         key_num: number of the key in this database.
         head_seq: place of the newest kept token of the host.
         head_token: its identity; `NO_PREVIOUS` when there is none.
-        inventories: digests of inventories this host has sent in full.
+        inventories: digests of inventories this host has sent in full, and their providers.
         base: the token that the host's next heartbeats are packed against.
     """
 
@@ -48,7 +48,7 @@ class KnownKey:
     key_num: int
     head_seq: int
     head_token: str
-    inventories: set[str]
+    inventories: dict[str, str]
     base: Base | None = None
 
 

@@ -1,92 +1,208 @@
-"""The collector as one process: everything put together, started, and ended in order."""
+"""The collector as one process: everything put together, started, and ended in order.
+
+Start: lock, schema, lease, writer thread, doors. End, on SIGTERM or SIGINT: the doors close, what
+was accepted is made durable, answered and applied, the lease is left to run out.
+"""
 
 import asyncio
+import gc
+import os
 import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import structlog
+
+from chipledger_book.shipped import catalogue
+from chipledger_evidence.entry import EntryType
+from chipledger_evidence.nonce import MIN_KEY_BYTES
 from chipledger_server.adapters.clock import SystemClock
-from chipledger_server.adapters.database import for_writing, open_engine, open_writer
+from chipledger_server.adapters.database import (
+    Writer,
+    check_version,
+    for_writing,
+    open_engine,
+    open_writer,
+)
 from chipledger_server.adapters.enrolments import SqlEnrolments
 from chipledger_server.adapters.entropy import system_entropy
 from chipledger_server.adapters.files import write_public
+from chipledger_server.adapters.ground_sqlite import SqliteGround
 from chipledger_server.adapters.keys import SqliteKeys
+from chipledger_server.adapters.log_sqlite import LogTables
+from chipledger_server.adapters.process import lock_database, notify_supervisor
+from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_server.adapters.writer import SqliteWriter
 from chipledger_server.config import Config
+from chipledger_server.domain.codes import Code, ServerError
+from chipledger_server.domain.log import NewRecord
+from chipledger_server.domain.vitals import Doors
+from chipledger_server.jobs.sequencer import SequencerJob
 from chipledger_server.usecases.challenge import Challenges
 from chipledger_server.usecases.enrol import Enrolments
+from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import Keys
-from chipledger_server.web.asgi import Receive, Scope, Send, answer
+from chipledger_server.usecases.noting import Noting
+from chipledger_server.usecases.sequence import Fold
+from chipledger_server.usecases.sequencer import Sequencer
+from chipledger_server.usecases.silence import Silence
+from chipledger_server.web.gauges import CollectorGauges
 from chipledger_server.web.ingest import AgentDoors
 from chipledger_server.web.serving import Service, bind
+from chipledger_server.wiring import site_of
+
+_LOG = structlog.get_logger("chipledger.service")
+# A full report is a thousand small objects that live for milliseconds: looked through for
+# cycles at Python's default pace they cost more than their signature.
+_GC_PACE = (50_000, 20, 50)
 
 
-class _Nothing:
-    def stored(self, arrivals: object) -> None: ...
+@dataclass(frozen=True, slots=True)
+class _Collector:
+    """The parts of a running collector that must be started and ended."""
 
-    def tick(self) -> float:
-        return 0.2
-
-
-class _Gauges:
-    def health(self) -> tuple[bool, bytes]:
-        return True, b"{}"
-
-    def metrics(self) -> bytes:
-        return b""
+    doors: AgentDoors
+    writer: SqliteWriter
 
 
-async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    await answer(send, 404, [], b"")
+async def serve(config: Config, *, supervisor: str | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
 
+    Args:
+        config: the configuration.
+        supervisor: systemd's notification socket, where there is one.
 
-async def serve(config: Config) -> None:
-    clock = SystemClock()
-    connection = open_writer(config.database.path)
-    writer = SqliteWriter(
-        connection, _Nothing(), now_ms=clock.now_ms, most_waiting=config.limits.queue
-    )
-    keys = Keys(SqliteKeys(open_writer(config.database.path)))
-    nonce_keys = (config.secrets.nonce_key_file.read_bytes(),)
-    engine = for_writing(open_engine(config.database.path))
-    ingest = Ingest(
-        keys=keys,
-        writer=writer,
-        clock=clock,
-        entropy=system_entropy,
-        nonce_keys=nonce_keys,
-        policy=config.policy,
-        limits=config.limits,
-    )
-    challenges = Challenges(
-        keys=keys, clock=clock, entropy=system_entropy, nonce_keys=nonce_keys, policy=config.policy
-    )
-    enrolments = Enrolments(
-        store=SqlEnrolments(engine),
-        clock=clock,
-        entropy=system_entropy,
-        nonce_keys=nonce_keys,
-        policy=config.policy,
-        collector=config.collector.name,
-    )
-    doors = AgentDoors(
-        reports=ingest,
-        challenges=challenges,
-        enrolments=enrolments,
-        gauges=_Gauges(),
-        limits=config.limits,
-        behind=_nowhere,
-    )
-    sock, url = bind(config.listen)
+    Raises:
+        ServerError: `not-initialised`, `database-too-new`, `database-in-use`.
+    """
+    if not config.database.path.exists():
+        raise ServerError(
+            Code.NOT_INITIALISED,
+            f"there is no database {config.database.path}",
+            hint="run `chipledger-server init` once, or name the configuration: --config FILE",
+        )
+    lock = lock_database(config.database.path)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for s in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(s, stop.set)
-    writer.start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    collector = _assemble(config, loop)
+    sock, url = bind(config.listen)
+    collector.writer.start()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_PACE)
 
     def ready() -> None:
-        if config.listen.address_file:
-            write_public(config.listen.address_file, url + "\n")
+        if config.listen.address_file is not None:
+            write_public(config.listen.address_file, f"{url}\n")
+        notify_supervisor(supervisor, "READY=1")
+        _LOG.info("serving", url=url, pid=os.getpid())
 
-    service = Service(doors, listen=config.listen, limits=config.limits, ready=ready)
-    await service.serve_on(sock, stop)
-    await writer.stop()
+    service = Service(collector.doors, listen=config.listen, limits=config.limits)
+    await service.serve(sock, stop, ready)
+    notify_supervisor(supervisor, "STOPPING=1")
+    await collector.writer.stop()
+    os.close(lock)
+    _LOG.info("stopped")
+
+
+def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
+    clock = SystemClock()
+    engine = open_engine(config.database.path)
+    check_version(engine)
+    nonce_keys = (_nonce_key(config),)
+    counts = Doors()
+    keys = Keys(SqliteKeys(open_writer(config.database.path)))
+
+    def changed(records: Sequence[NewRecord]) -> None:
+        loop.call_soon_threadsafe(_forget, keys, records)
+
+    connection = open_writer(config.database.path)
+    job = SequencerJob(
+        _sequencer(config, connection, clock), clock=clock, policy=config.log, changed=changed
+    )
+    writer = SqliteWriter(connection, job, now_ms=clock.now_ms, most_waiting=config.limits.queue)
+    job.begin(writer.last_pos)
+    doors = AgentDoors(
+        reports=Ingest(
+            keys=keys,
+            writer=writer,
+            clock=clock,
+            entropy=system_entropy,
+            nonce_keys=nonce_keys,
+            policy=config.policy,
+            limits=config.limits,
+            counts=counts,
+        ),
+        challenges=Challenges(
+            keys=keys,
+            clock=clock,
+            entropy=system_entropy,
+            nonce_keys=nonce_keys,
+            policy=config.policy,
+            counts=counts,
+        ),
+        enrolments=Enrolments(
+            store=SqlEnrolments(for_writing(engine)),
+            clock=clock,
+            entropy=system_entropy,
+            nonce_keys=nonce_keys,
+            policy=config.policy,
+            collector=config.collector.name,
+        ),
+        gauges=CollectorGauges(
+            doors=counts,
+            writer=writer.vitals,
+            pace=job.pace,
+            queued=lambda: writer.waiting,
+            clock=clock,
+        ),
+        limits=config.limits,
+        behind=site_of(config, engine, clock),
+    )
+    return _Collector(doors, writer)
+
+
+def _sequencer(config: Config, connection: Writer, clock: SystemClock) -> Sequencer:
+    store = SqliteSequenceStore(connection, system_entropy)
+    noting = Noting(store=store)
+    fold = Fold(
+        store=store,
+        noting=noting,
+        holdings=Holdings(store=store, noting=noting, catalogue=catalogue()),
+        silence=Silence(store=store, noting=noting, policy=config.policy),
+        policy=config.policy,
+    )
+    return Sequencer(
+        fold=fold,
+        log=LogTables(connection, holder=f"pid-{os.getpid()}"),
+        ground=SqliteGround(connection, store),
+        clock=clock,
+        entropy=system_entropy,
+        policy=config.log,
+    )
+
+
+def _nonce_key(config: Config) -> bytes:
+    path = config.secrets.nonce_key_file
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise ServerError(Code.NOT_INITIALISED, f"the nonce key cannot be read: {error}") from error
+    if len(key) < MIN_KEY_BYTES:
+        raise ServerError(
+            Code.INVALID_CONFIGURATION, f"{path} holds fewer than {MIN_KEY_BYTES} bytes"
+        )
+    return key
+
+
+def _forget(keys: Keys, records: Sequence[NewRecord]) -> None:
+    """Read keys anew that another hand has changed; runs in the event loop."""
+    for record in records:
+        if record.kind in {EntryType.KEY, EntryType.REVOCATION}:
+            keys.forget(record.subject)
+        elif record.kind == EntryType.EVENT:
+            keys.forget()  # it may have declared a site to be a test site, or no longer
+            return

@@ -2,15 +2,19 @@
 
 import os
 from dataclasses import dataclass
-
-from litestar import Litestar
-from sqlalchemy import Engine, insert
+from typing import cast
 
 from chipledger_book.shipped import tables
 from chipledger_evidence.nonce import MIN_KEY_BYTES
-from chipledger_server.adapters import schema
 from chipledger_server.adapters.clock import SystemClock
-from chipledger_server.adapters.database import check_version, for_writing, migrate, open_engine
+from chipledger_server.adapters.database import (
+    Reader,
+    check_version,
+    for_writing,
+    make_collector,
+    migrate,
+    open_engine,
+)
 from chipledger_server.adapters.entropy import system_entropy
 from chipledger_server.adapters.files import write_secret
 from chipledger_server.adapters.ledger import SqlLedger
@@ -22,6 +26,7 @@ from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
 from chipledger_server.usecases.reconcile import Measure
+from chipledger_server.web.asgi import App
 from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
@@ -49,22 +54,7 @@ def initialise(config: Config, *, administrator: str) -> str:
     try:
         migrate(engine)
         with engine.begin() as connection:
-            connection.execute(
-                insert(schema.collector).values(id=1, name=config.collector.name, created_ms=now_ms)
-            )
-            connection.execute(
-                insert(schema.sequencer).values(
-                    id=1,
-                    fence=0,
-                    lease_until_ms=0,
-                    token_pos=0,
-                    record_pos=0,
-                    refusal_pos=0,
-                    log_size=0,
-                    pulse_ms=now_ms,
-                    beat_ms=now_ms,
-                )
-            )
+            make_collector(connection, name=config.collector.name, now_ms=now_ms)
         hand = Hand(principal="init", now_ms=now_ms, entropy=system_entropy)
         new = NewPrincipal(name=administrator, role=Role.ADMINISTRATOR, sites=None)
         issued = add_principal(new, SqlPeople(engine), hand)
@@ -135,7 +125,7 @@ def gate_of(config: Config, people: SqlPeople) -> Gate:
     return Gate(people, session_key(key))
 
 
-def site_of(config: Config, engine: Engine, clock: Clock) -> Litestar:
+def site_of(config: Config, engine: Reader, clock: Clock) -> App:
     """Return the application of screens and API, to stand behind the agents' doors."""
     people = SqlPeople(engine)
     parts = Parts(
@@ -145,4 +135,4 @@ def site_of(config: Config, engine: Engine, clock: Clock) -> Litestar:
         measure=measure_of(config),
         now_ms=clock.now_ms,
     )
-    return build_app(parts)
+    return cast("App", build_app(parts))  # Litestar types the same shapes in its own words

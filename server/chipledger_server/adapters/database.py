@@ -13,8 +13,9 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert
 
+from chipledger_server.adapters import schema
 from chipledger_server.domain.codes import Code, ServerError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -41,7 +42,14 @@ def for_writing(engine: Engine) -> Engine:
     return engine.execution_options(**{_WRITES: True})
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+Reader = Engine
+"""The database as it is read, for those who only hand it on."""
+
+Writer = sqlite3.Connection
+"""A bare connection, for those who only hand it on."""
+
+
+def open_writer(path: Path) -> Writer:
     """Return a bare connection for the hand-written statements of the writer thread."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for pragma in PRAGMAS:
@@ -53,6 +61,24 @@ def migrate(engine: Engine) -> None:
     """Bring the schema to the present version; does nothing when it already is."""
     with for_writing(engine).begin() as connection:
         command.upgrade(_alembic(connection), "head")
+
+
+def make_collector(connection: Connection, *, name: str, now_ms: int) -> None:
+    """Fill a new database with the rows that there is one of: the collector, its sequencer."""
+    connection.execute(insert(schema.collector).values(id=1, name=name, created_ms=now_ms))
+    connection.execute(
+        insert(schema.sequencer).values(
+            id=1,
+            fence=0,
+            lease_until_ms=0,
+            token_pos=0,
+            record_pos=0,
+            refusal_pos=0,
+            log_size=0,
+            pulse_ms=now_ms,
+            beat_ms=now_ms,
+        )
+    )
 
 
 def check_version(engine: Engine) -> None:

@@ -20,7 +20,9 @@ _TOKENS: Final = (
     "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
 )
 _NONCES: Final = ("INSERT INTO spent_nonces (nonce, token, expires_s) VALUES ", "(?,?,?)")
-_INVENTORY: Final = "INSERT OR IGNORE INTO inventories (digest, token, body) VALUES (?,?,?)"
+_INVENTORY: Final = (
+    "INSERT OR IGNORE INTO inventories (digest, token, provider, body) VALUES (?,?,?,?)"
+)
 _BLOB: Final = "INSERT OR IGNORE INTO blobs (digest, token, body) VALUES (?,?,?)"
 _REFUSAL: Final = (
     "INSERT INTO refusals (host, kid, token, code, detail, received_ms) VALUES (?,?,?,?,?,?)"
@@ -95,8 +97,10 @@ class IngestTables:
         )
         for arrival in arrivals:
             if arrival.inventory is not None:
-                digest, body = arrival.inventory
-                self._connection.execute(_INVENTORY, (digest, arrival.pos, body))
+                new = arrival.inventory
+                self._connection.execute(
+                    _INVENTORY, (new.digest, arrival.pos, new.provider, new.body)
+                )
             for digest, body in arrival.blobs:
                 self._connection.execute(_BLOB, (digest, arrival.pos, body))
 
@@ -105,10 +109,6 @@ class IngestTables:
         self._connection.executemany(
             _REFUSAL, [(r.host, r.kid, r.token, r.code, r.detail, r.received_ms) for r in refusals]
         )
-
-    def forget_nonces(self, before_s: int) -> None:
-        """Drop spent challenges that expired long ago: a late token is refused no challenge."""
-        self._connection.execute("DELETE FROM spent_nonces WHERE expires_s < ?", (before_s,))
 
     def _insert_many(self, statement: tuple[str, str], rows: Sequence[tuple[Any, ...]]) -> None:
         start, left = 0, len(rows)
@@ -136,3 +136,8 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
         arrival.salt,
         arrival.leaf,
     )
+
+
+def forget_nonces(connection: sqlite3.Connection, before_s: int) -> None:
+    """Drop challenges that expired before a time; what echoes one of them is late anyway."""
+    connection.execute("DELETE FROM spent_nonces WHERE expires_s < ?", (before_s,))

@@ -17,9 +17,12 @@ _KEY: Final = """
     WHERE k.kid = ?
 """
 _NEWEST: Final = "SELECT seq, id FROM tokens WHERE host = ? ORDER BY seq DESC, id LIMIT 1"
-_SENT: Final = "SELECT DISTINCT inventory FROM presence WHERE host = ?"
+_SENT: Final = """
+    SELECT DISTINCT i.digest, i.provider FROM presence p JOIN inventories i
+    ON i.digest = p.inventory WHERE p.host = ?
+"""
 _UNAPPLIED: Final = """
-    SELECT i.digest FROM tokens t JOIN inventories i ON i.token = t.pos
+    SELECT i.digest, i.provider FROM tokens t JOIN inventories i ON i.token = t.pos
     WHERE t.pos > (SELECT token_pos FROM sequencer) AND t.host = ?
 """
 
@@ -51,5 +54,5 @@ class SqliteKeys:
             key_num=key_num,
             head_seq=0 if newest is None else newest[0],
             head_token=NO_PREVIOUS if newest is None else b64url_encode(newest[1]),
-            inventories={b64url_encode(digest) for (digest,) in sent},
+            inventories={b64url_encode(digest): provider for digest, provider in sent},
         )

@@ -5,7 +5,8 @@ Three kinds of rows, and what a loss of each would cost:
 - *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
   `host_keys`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
-  `disputes`, `timers`. Recomputed from the record by replaying the sequencer's function.
+  `claims`, `disputes`, `findings`, `timers`. Recomputed
+  from the record by replaying the sequencer's function.
 - *working*: `spent_nonces`, `enrolment_codes`, `principals`, `downtime`, `sequencer`.
 
 Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. Digests are 32
@@ -202,6 +203,7 @@ inventories = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True),
     Column("token", BigInteger, nullable=False, index=True),  # pos of the first that carried it
+    Column("provider", Text, nullable=False),  # who answered for NVML, as the statement says
     Column("body", LargeBinary, nullable=False),  # zlib of the canonical inventory
 )
 
@@ -253,6 +255,15 @@ presence = Table(
     Index("ix_presence_site", "site", "since_ms"),
     Index("ix_presence_host", "host", "since_ms"),
     Index("ix_presence_inventory", "inventory"),
+)
+
+claims = Table(
+    "claims",  # which hosts say now that they hold a chip; a chip on two of them is watched
+    metadata,
+    Column("chip", BigInteger, primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Index("ix_claims_host", "host"),
 )
 
 disputes = Table(

@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from chipledger_server.adapters.ingest_sqlite import IngestTables
 from chipledger_server.domain.arrival import Arrival, Outcome, Refusal
 from chipledger_server.domain.codes import Code, ServerError
+from chipledger_server.domain.vitals import Vitals
 
 MOST_ROWS: Final = 512
 LINGER_S: Final = 0.002
@@ -38,25 +39,6 @@ class Between(Protocol):
     def tick(self) -> float:
         """Do what is due, and return for how many seconds nothing will be."""
         ...
-
-
-@dataclass(slots=True)
-class Vitals:
-    """Facts of the writer that health and metrics show.
-
-    Attributes:
-        commits: batches committed.
-        rows: tokens made durable.
-        commit_ms: Unix milliseconds of the newest commit.
-        full: whether the newest attempt met a full disk.
-        dead: why the thread ended, or an empty text.
-    """
-
-    commits: int = 0
-    rows: int = 0
-    commit_ms: int = 0
-    full: bool = False
-    dead: str = ""
 
 
 @dataclass(slots=True)
@@ -100,6 +82,11 @@ class SqliteWriter:
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
         self._idle: asyncio.Event
+
+    @property
+    def last_pos(self) -> int:
+        """Position of the newest token; meaningful before `start` only."""
+        return self._tables.last_pos
 
     @property
     def waiting(self) -> int:

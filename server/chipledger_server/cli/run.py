@@ -6,9 +6,10 @@ from typing import Any
 
 import uvloop
 
-from chipledger_server.config import load_config
-from chipledger_server.web.serving import check_listen, check_parts
+from chipledger_server.adapters.process import log_as_json
+from chipledger_server.config import load_config, supervisor_address
 from chipledger_server.service import serve
+from chipledger_server.web.serving import check_listen, check_parts
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
@@ -20,8 +21,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its typ
 def act(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     config = load_config(arguments.config)
+    log_as_json()
     check_parts()
     check_listen(config.listen)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(config))
+        runner.run(serve(config, supervisor=supervisor_address()))
     return 0

@@ -2,10 +2,25 @@
 
 from dataclasses import dataclass
 
-from chipledger_evidence.claims import AnyClaims
+from chipledger_evidence.claims import AnyClaims, SealedReport
 from chipledger_evidence.nonce import Freshness
 from chipledger_server.domain.codes import ServerError
 from chipledger_server.domain.packing import Form
+
+
+@dataclass(slots=True, kw_only=True)
+class CarriedInventory:
+    """An inventory on its way into the store.
+
+    Attributes:
+        digest: its SHA-256.
+        provider: who answered for NVML, as it says.
+        body: its bytes, packed.
+    """
+
+    digest: bytes
+    provider: str
+    body: bytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -15,7 +30,8 @@ class Arrival:
     Attributes:
         host: number of its host in this database.
         key: number of its key.
-        identity: SHA-256 of its signing input.
+        token: identity as text.
+        identity: the same as 32 bytes.
         claims: what it says.
         freshness: what its echo proved on arrival.
         received_ms: when it arrived.
@@ -28,15 +44,16 @@ class Arrival:
         leaf: leaf hash of its log entry.
         nonce: a challenge it uses up, or None.
         nonce_expires_s: when that challenge expires.
-        inventory: digest and packed bytes of an inventory carried, or None.
+        inventory: an inventory carried for the first time, or None.
         blobs: digests and packed bytes of evidence that travelled beside it.
         pos: given by the writer.
     """
 
     host: int
     key: int
+    token: str
     identity: bytes
-    claims: AnyClaims
+    claims: AnyClaims | SealedReport
     freshness: Freshness
     received_ms: int
     form: Form
@@ -48,7 +65,7 @@ class Arrival:
     leaf: bytes
     nonce: bytes | None
     nonce_expires_s: int
-    inventory: tuple[bytes, bytes] | None
+    inventory: CarriedInventory | None
     blobs: tuple[tuple[bytes, bytes], ...]
     pos: int = 0
 

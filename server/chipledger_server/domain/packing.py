@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
 
+from chipledger_evidence.codec import b64url_decode
+
+_NAMES: Final = b',"inv":"'
+_DIGEST_CHARACTERS: Final = 43
 _MEMBER: Final = b'"inventory":'
 _AFTER_WITH_LOG: Final = b',"log":{'
 _AFTER: Final = b',"prev":"'
-_RAW_DEFLATE: Final = -15
-_LEVEL: Final = 1
+_LARGEST_WINDOW: Final = -15  # raw deflate; reads what any smaller window wrote
+# zlib's default sizes make every call map and unmap 256 KiB, which costs ten times the work.
+_WINDOW: Final = -13
+_MEMORY: Final = 6
+_LEVEL: Final = 6
+_BODY_WINDOW: Final = 15
+_BODY_MEMORY: Final = 7
 _BODY_LEVEL: Final = 3
 # Never changed: what is packed with it must come back for ever. A better one is a new form.
 _WORDS: Final = (
@@ -57,7 +66,7 @@ class Base:
 def pack(text: bytes, base: Base | None) -> bytes:
     """Return `text` deflated, against `base` where there is one."""
     words = _WORDS if base is None else base.text
-    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW_DEFLATE, 8, 0, words)
+    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, 0, words)
     return deflate.compress(text) + deflate.flush()
 
 
@@ -75,11 +84,17 @@ def unpack(
     words = _WORDS if base_text is None else base_text
     if (Form.BASED in form) != (base_text is not None):
         raise ValueError("a base is given exactly for a payload packed against one")
-    text = zlib.decompressobj(_RAW_DEFLATE, words).decompress(packed)
+    text = zlib.decompressobj(_LARGEST_WINDOW, words).decompress(packed)
     if Form.CUT not in form or inventory is None:
         return text
     at = text.index(_MEMBER) + len(_MEMBER)
     return text[:at] + inventory + text[at:]
+
+
+def cut_known(payload: bytes, length: int) -> bytes:
+    """Return a full report's payload without its inventory of `length` bytes."""
+    start = payload.index(_MEMBER) + len(_MEMBER)
+    return payload[:start] + payload[start + length :]
 
 
 def cut_inventory(payload: bytes, digest: bytes, *, has_log: bool) -> tuple[bytes, bytes]:
@@ -98,9 +113,16 @@ def cut_inventory(payload: bytes, digest: bytes, *, has_log: bool) -> tuple[byte
     return payload[:start] + payload[end:], inventory
 
 
+def inventory_of(text: bytes) -> bytes:
+    """Return the digest of the inventory that a payload names; it may be cut out of it."""
+    at = text.index(_NAMES) + len(_NAMES)
+    return b64url_decode(text[at : at + _DIGEST_CHARACTERS])
+
+
 def pack_body(body: bytes) -> bytes:
     """Return an inventory or evidence blob, compressed."""
-    return zlib.compress(body, _BODY_LEVEL)
+    deflate = zlib.compressobj(_BODY_LEVEL, zlib.DEFLATED, _BODY_WINDOW, _BODY_MEMORY)
+    return deflate.compress(body) + deflate.flush()
 
 
 def unpack_body(packed: bytes) -> bytes:

@@ -7,6 +7,7 @@ from chipledger_evidence.codec import b64url_encode
 from chipledger_evidence.errors import Code, EvidenceError
 from chipledger_evidence.nonce import RANDOM_BYTES, Kind, mint
 from chipledger_server.config import Policy
+from chipledger_server.domain.vitals import Doors
 from chipledger_server.ports import Clock, Entropy
 from chipledger_server.usecases.keys import Keys
 
@@ -22,11 +23,13 @@ class Challenges:
         entropy: Entropy,
         nonce_keys: Sequence[bytes],
         policy: Policy,
+        counts: Doors,
     ) -> None:
         self._keys = keys
         self._clock = clock
         self._entropy = entropy
         self._nonce_key = nonce_keys[0]
+        self._counts = counts
         self._ttl_s = policy.challenge_ttl_s
 
     def make(self, request: ChallengeRequest) -> Challenge:
@@ -53,6 +56,7 @@ class Challenges:
             time_s=expires_s,
             random=self._entropy(RANDOM_BYTES),
         )
+        self._counts.challenges += 1
         return Challenge(
             expires=expires_s,
             head=ChainHead(seq=known.head_seq, token=known.head_token),

@@ -12,8 +12,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chipledger_evidence.answers import RefusedToken, ReportAnswer, Stored, Want
-from chipledger_evidence.claims import FullReport
+from chipledger_evidence.answers import TRY_AGAIN, RefusedToken, ReportAnswer, Stored, Want
+from chipledger_evidence.claims import FullReport, SealedReport
 from chipledger_evidence.codec import b64url_decode, b64url_encode, encode_canonical
 from chipledger_evidence.entry import (
     SALT_BYTES,
@@ -28,19 +28,25 @@ from chipledger_evidence.nonce import RANDOM_BYTES, Echo, Freshness, Kind, judge
 from chipledger_evidence.token import Token
 from chipledger_evidence.verify import VerifiedToken, verify_token
 from chipledger_server.config import Limits, Policy
-from chipledger_server.domain.arrival import NEW, SPENT, Arrival, FirstAnswer, Outcome, Refusal
+from chipledger_server.domain.arrival import (
+    NEW,
+    SPENT,
+    Arrival,
+    CarriedInventory,
+    FirstAnswer,
+    Outcome,
+    Refusal,
+)
 from chipledger_server.domain.codes import Code as ServerCode
 from chipledger_server.domain.codes import ServerError
-from chipledger_server.domain.packing import Form, cut_inventory, pack, pack_body
+from chipledger_server.domain.packing import Form, cut_inventory, cut_known, pack, pack_body
 from chipledger_server.domain.rates import Bucket
+from chipledger_server.domain.vitals import Doors
 from chipledger_server.ports import Clock, Entropy, KnownKey, TokenWriter
 from chipledger_server.usecases.keys import Keys
 
 _NOBODY = ""
 _DETAIL_CHARACTERS = 256
-LATER = frozenset({ServerCode.RATE_LIMITED, ServerCode.NOT_STORED})
-"""Codes of results that say nothing against the token: it may be sent again later."""
-
 Step = tuple[KnownKey, VerifiedToken, Arrival] | RefusedToken
 
 
@@ -65,6 +71,7 @@ class Ingest:
         nonce_keys: Sequence[bytes],
         policy: Policy,
         limits: Limits,
+        counts: Doors,
     ) -> None:
         self._keys = keys
         self._writer = writer
@@ -73,6 +80,7 @@ class Ingest:
         self._nonce_keys = nonce_keys
         self._window_s = policy.epoch_limit_s
         self._limits = limits
+        self._counts = counts
         self._host_rates: dict[str, Bucket] = {}
         self._site_rates: dict[str, Bucket] = {}
         self._refusal_rates: dict[str, Bucket] = {}
@@ -96,7 +104,7 @@ class Ingest:
 
     def _judge(self, token: Token, blobs: dict[bytes, bytes], now_ms: int) -> Step:
         try:
-            verified = verify_token(token, self._keys.trust)
+            verified = verify_token(token, self._keys.trust, known=self._keys.opened)
             known = self._keys.verified(verified.trust.key.kid)
             self._limit(verified, now_ms)
             claims = verified.claims
@@ -144,6 +152,7 @@ class Ingest:
         return Arrival(
             host=known.host_num,
             key=known.key_num,
+            token=verified.identity,
             identity=b64url_decode(verified.identity),
             claims=verified.claims,
             freshness=echo.freshness,
@@ -166,11 +175,13 @@ class Ingest:
     ) -> Stored | RefusedToken:
         known, verified, arrival = step
         if outcome is NEW:
+            self._counts.stored += 1
             self._keys.stored(known.trust.key.kid, verified, arrival)
             return _stored(
                 verified, arrival.freshness, arrival.received_ms, b64url_encode(arrival.leaf)
             )
         if isinstance(outcome, FirstAnswer):
+            self._counts.repeated += 1
             return _stored(
                 verified, outcome.freshness, outcome.received_ms, b64url_encode(outcome.leaf)
             )
@@ -189,7 +200,9 @@ class Ingest:
         self, token: Token, error: EvidenceError | ServerError, now_ms: int
     ) -> RefusedToken:
         detail = error.detail[:_DETAIL_CHARACTERS]
-        known = None if error.code in LATER else self._keys.of_token(token)
+        refused = self._counts.refused
+        refused[error.code] = refused.get(error.code, 0) + 1
+        known = None if error.code in TRY_AGAIN else self._keys.of_token(token)
         if known is not None:
             host = known.trust.host
             rate = self._refusal_rates.get(host)
@@ -248,7 +261,7 @@ class _Packed:
     base: int | None
     text: bytes
     payload: bytes
-    inventory: tuple[bytes, bytes] | None
+    inventory: CarriedInventory | None
 
 
 def _pack(known: KnownKey, verified: VerifiedToken) -> _Packed:
@@ -256,8 +269,12 @@ def _pack(known: KnownKey, verified: VerifiedToken) -> _Packed:
     if isinstance(claims, FullReport):
         digest = b64url_decode(claims.inv)
         text, body = cut_inventory(payload, digest, has_log=claims.log is not None)
-        new = None if claims.inv in known.inventories else (digest, pack_body(body))
+        provider = claims.inventory.provider.kind
+        new = CarriedInventory(digest=digest, provider=provider, body=pack_body(body))
         return _Packed(Form.WORDS | Form.CUT, None, text, pack(text, None), new)
+    if isinstance(claims, SealedReport):
+        text = cut_known(payload, len(bytes(claims.inventory)))
+        return _Packed(Form.WORDS | Form.CUT, None, text, pack(text, None), None)
     base = known.base
     if base is None or base.inv != claims.inv or base.bootseed != claims.bootseed:
         return _Packed(Form.WORDS, None, payload, pack(payload, None), None)

@@ -1,6 +1,6 @@
 """What the agents' doors remember of enrolled keys, so that a report costs no query."""
 
-from chipledger_evidence.claims import FullReport
+from chipledger_evidence.claims import Heartbeat, SealedReport
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.token import Token, parse_header
 from chipledger_evidence.verify import HostTrust, VerifiedToken
@@ -15,6 +15,7 @@ class Keys:
     def __init__(self, store: KeyStore) -> None:
         self._store = store
         self._known: dict[str, KnownKey] = {}
+        self._opened: dict[str, str] = {}
 
     def find(self, kid: str) -> KnownKey | None:
         """Return an enrolled key, or None."""
@@ -23,12 +24,17 @@ class Keys:
             known = self._store.find(kid)
             if known is not None:
                 self._known[kid] = known
+                self._opened.update(known.inventories)
         return known
 
     def trust(self, kid: str) -> HostTrust | None:
         """Return what the verification pipeline needs of a key, or None."""
         known = self.find(kid)
         return None if known is None else known.trust
+
+    def opened(self, digest: str) -> str | None:
+        """Return the provider of an inventory that was opened and stored before, or None."""
+        return self._opened.get(digest)
 
     def verified(self, kid: str) -> KnownKey:
         """Return a key that a token has just been verified with."""
@@ -45,6 +51,7 @@ class Keys:
         """Read a key anew when it is next used; without `kid`, all of them."""
         if kid is None:
             self._known.clear()
+            self._opened.clear()
         else:
             self._known.pop(kid, None)
 
@@ -56,8 +63,11 @@ class Keys:
         claims = verified.claims
         if claims.seq > known.head_seq:
             known.head_seq, known.head_token = claims.seq, verified.identity
-        if isinstance(claims, FullReport):
-            known.inventories.add(claims.inv)
+        if isinstance(claims, SealedReport):
+            known.inventories[claims.inv] = self._opened.get(claims.inv, "")
+        elif not isinstance(claims, Heartbeat):
+            kind = claims.inventory.provider.kind
+            known.inventories[claims.inv] = self._opened[claims.inv] = kind
         if Form.BASED not in arrival.form:
             known.base = Base(
                 pos=arrival.pos, text=arrival.text, inv=claims.inv, bootseed=claims.bootseed

@@ -21,10 +21,11 @@ from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.framing import MAX_BODY_BYTES, Body, decode_body
 from chipledger_evidence.framing import MEDIA_TYPE as REPORT_TYPE
 from chipledger_server.config import Limits
-from chipledger_server.domain.codes import Code, ServerError, status_of
+from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.usecases.ingest import Answered
 from chipledger_server.web.asgi import App, Headers, Receive, Scope, Send, answer
 from chipledger_server.web.body import Gone, gunzip, read_body
+from chipledger_server.web.statuses import status_of
 
 _JSON: Final = b"application/json"
 _PROBLEM: Final = b"application/problem+json"

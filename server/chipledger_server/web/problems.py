@@ -14,8 +14,9 @@ from chipledger_book.errors import BookError
 from chipledger_book.errors import Code as BookCode
 from chipledger_evidence.answers import Problem
 from chipledger_evidence.errors import EvidenceError
-from chipledger_server.domain.codes import ServerError, status_of
+from chipledger_server.domain.codes import ServerError
 from chipledger_server.usecases.refusals import Code, Refusal
+from chipledger_server.web.statuses import status_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 

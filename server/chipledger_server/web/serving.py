@@ -13,7 +13,10 @@ from chipledger_server.config import Limits, Listen
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.web.asgi import App
 
+BACKLOG = 2048
+KEEP_ALIVE_S = 75
 _GRACE_S = 20
+_POLL_S = 0.01
 
 
 def check_parts() -> None:
@@ -54,19 +57,17 @@ def check_listen(listen: Listen) -> None:
 def bind(listen: Listen) -> tuple[socket.socket, str]:
     """Return a listening socket and the URL it is reached at."""
     family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
-    sock = socket.create_server((listen.address, listen.port), family=family, backlog=2048)
+    sock = socket.create_server((listen.address, listen.port), family=family, backlog=BACKLOG)
     port = sock.getsockname()[1]
     scheme = "http" if listen.tls_certificate_file is None else "https"
     host = f"[{listen.address}]" if family == socket.AF_INET6 else listen.address
     return sock, f"{scheme}://{host}:{port}"
 
 
-class Service(uvicorn.Server):
-    """uvicorn, told by us when to stop, and telling us when it accepts."""
+class Service:
+    """An application behind a listening socket, until it is told to stop."""
 
-    def __init__(
-        self, app: App, *, listen: Listen, limits: Limits, ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, app: App, *, listen: Listen, limits: Limits) -> None:
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -76,9 +77,11 @@ class Service(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            date_header=False,
             proxy_headers=False,
             limit_concurrency=limits.connections,
-            timeout_keep_alive=75,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
             ssl_certfile=listen.tls_certificate_file,
             ssl_keyfile=listen.tls_key_file,
@@ -86,20 +89,23 @@ class Service(uvicorn.Server):
         config.load()
         if config.ssl is not None:
             config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-        super().__init__(config)
-        self._ready = ready
+        self._server = uvicorn.Server(config)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept, and say so."""
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
+    async def serve(
+        self, sock: socket.socket, stop: asyncio.Event, ready: Callable[[], None]
+    ) -> None:
+        """Serve until `stop` is set, calling `ready` once requests are accepted.
 
-    async def serve_on(self, sock: socket.socket, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set; requests under way are finished."""
-        serving = asyncio.ensure_future(self._serve([sock]))
+        Requests under way when it is set are finished.
+        """
+        # Not `Server.serve`: signals are ours.
+        serving = asyncio.ensure_future(self._server._serve([sock]))  # noqa: SLF001
+        while not self._server.started and not serving.done():  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(_POLL_S)
+        if not serving.done():
+            ready()
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        self.should_exit = True
+        self._server.should_exit = True
         stopping.cancel()
         await serving

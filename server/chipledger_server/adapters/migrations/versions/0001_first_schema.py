@@ -31,6 +31,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_chips")),
     )
     op.create_table(
+        "claims",
+        sa.Column("chip", sa.BigInteger(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("chip", "host", name=op.f("pk_claims")),
+    )
+    with op.batch_alter_table("claims", schema=None) as batch_op:
+        batch_op.create_index("ix_claims_host", ["host"], unique=False)
+
+    op.create_table(
         "collector",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -67,6 +77,7 @@ def upgrade() -> None:
         "inventories",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("token", sa.BigInteger(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_inventories")),
     )

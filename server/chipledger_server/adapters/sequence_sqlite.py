@@ -1,0 +1,420 @@
+"""The sequencer's state in SQLite: hosts in memory, everything rare by single statements.
+
+Host states live here for as long as the process does; `flush` writes the changed ones in one
+statement each 64. After a transaction is rolled back, `forget` drops them all, and they are
+read again as they were committed.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from chipledger_evidence.codec import b64url_decode, b64url_encode, encode_canonical
+from chipledger_evidence.entry import SALT_BYTES, EntryType, entry_hash, make_entry
+from chipledger_evidence.inventory import Inventory
+from chipledger_server.adapters.tokens_sqlite import unpack_prevs
+from chipledger_server.domain.chain import Chain, Link, Neighbours
+from chipledger_server.domain.crosscheck import Line, State
+from chipledger_server.domain.duplicates import Claim
+from chipledger_server.domain.findings import SEVERITY, About, Detail, Kind
+from chipledger_server.domain.hosts import HostState
+from chipledger_server.domain.identity import AliasKind, Known
+from chipledger_server.domain.packing import unpack_body
+from chipledger_server.ports import Entropy
+
+COLLECTOR: Final = "collector"
+_SILENT: Final = "silent-host"
+_MOST_DUE: Final = 1000
+_MOST_ROWS: Final = 64
+_HOST: Final = (
+    "SELECT num, id, site, enrolled_ms, seq, token, missing, received_ms, fresh_ms, fresh_seq,"
+    " inventory, silent_since_ms FROM hosts WHERE "
+)
+_UPDATE: Final = (
+    "WITH v(num, seq, token, missing, received_ms, fresh_ms, fresh_seq, inventory,"
+    " silent_since_ms) AS (VALUES {rows}) UPDATE hosts SET seq = v.seq, token = v.token,"
+    " missing = v.missing, received_ms = v.received_ms, fresh_ms = v.fresh_ms,"
+    " fresh_seq = v.fresh_seq, inventory = v.inventory, silent_since_ms = v.silent_since_ms"
+    " FROM v WHERE hosts.num = v.num"
+)
+_PUT_LINES: Final = """
+    INSERT INTO inventory_chips (inventory, chip, "index", state, uuid, pdi, serial, board_part,
+    name, device, subsystem, bdf) VALUES """
+_LINE_OF: Final = """
+    SELECT "index", state, uuid, pdi, serial, board_part, name, device, subsystem, bdf
+    FROM inventory_chips JOIN presence USING (inventory)
+    WHERE chip = ? AND host = ? ORDER BY presence.id DESC LIMIT 1
+"""
+
+
+class SqliteSequenceStore:
+    """State of hosts, chips, claims, findings and timers, on the writer's connection."""
+
+    def __init__(self, connection: sqlite3.Connection, entropy: Entropy) -> None:
+        self._execute = connection.execute
+        self._executemany = connection.executemany
+        self._entropy = entropy
+        self._hosts: dict[int, HostState] = {}
+        self._by_id: dict[str, HostState] = {}
+        self.recording = True
+
+    # Hosts
+
+    def host(self, num: int) -> HostState:
+        """Return the one state object of a host, by number."""
+        state = self._hosts.get(num)
+        return self._load("num = ?", num) if state is None else state
+
+    def host_named(self, host: str) -> HostState:
+        """Return the one state object of a host, by id."""
+        state = self._by_id.get(host)
+        return self._load("id = ?", host) if state is None else state
+
+    def _load(self, where: str, value: object) -> HostState:
+        row = self._execute(_HOST + where, (value,)).fetchone()
+        num, name, site, enrolled_ms, seq, token, missing, received_ms, *rest = row
+        fresh_ms, fresh_seq, inventory, silent_since_ms = rest
+        run = self._execute(
+            "SELECT id FROM presence WHERE host = ? AND until_ms IS NULL", (name,)
+        ).fetchone()
+        state = HostState(
+            num=num,
+            id=name,
+            site=site,
+            enrolled_ms=enrolled_ms,
+            received_ms=received_ms,
+            fresh_ms=fresh_ms,
+            fresh_seq=fresh_seq,
+            inv=None if inventory is None else b64url_encode(inventory),
+            run=None if run is None else run[0],
+            silent_since_ms=silent_since_ms,
+        )
+        if token is not None:
+            ranges = () if missing is None else msgspec.json.decode(missing, type=_RANGES)
+            state.chain = Chain(seq=seq, token=b64url_encode(token), missing=ranges)
+        self._load_claims(state)
+        self._hosts[num] = self._by_id[name] = state
+        return state
+
+    def _load_claims(self, state: HostState) -> None:
+        chips = self._execute("SELECT chip FROM claims WHERE host = ?", (state.id,)).fetchall()
+        state.chips = frozenset(chip for (chip,) in chips)
+        watched = self._execute(
+            "SELECT o.host, o.chip FROM claims m JOIN claims o ON o.chip = m.chip"
+            " AND o.host != m.host WHERE m.host = ? AND NOT EXISTS (SELECT 1 FROM disputes d"
+            " WHERE d.chip = o.chip AND d.until_ms IS NULL"
+            " AND ((d.host = m.host AND d.kept_host = o.host)"
+            " OR (d.host = o.host AND d.kept_host = m.host)))",
+            (state.id,),
+        ).fetchall()
+        for other, chip in watched:
+            state.rivals.setdefault(other, set()).add(chip)
+        found = self._execute(
+            "SELECT type, id FROM findings WHERE host = ? AND state = 'open' AND chip IS NULL",
+            (state.id,),
+        ).fetchall()
+        state.open = {Kind(kind): key for kind, key in found}
+
+    def forget(self) -> None:
+        """Drop every host state, so that all are read again."""
+        self._hosts.clear()
+        self._by_id.clear()
+
+    def flush(self, states: Iterable[HostState]) -> None:
+        """Write changed host states."""
+        rows: list[Any] = []
+        for state in states:
+            if state.changed:
+                state.changed = False
+                rows.append(_host_row(state))
+        for start in range(0, len(rows), _MOST_ROWS):
+            part = rows[start : start + _MOST_ROWS]
+            values = [value for row in part for value in row]
+            self._execute(
+                _UPDATE.format(rows=",".join(["(?,?,?,?,?,?,?,?,?)"] * len(part))), values
+            )
+
+    # Tokens and inventories
+
+    def neighbours(self, host: int, link: Link, pos: int) -> Neighbours:
+        """Return what tokens before position `pos` say around a link."""
+        around = self._execute(
+            "SELECT seq, id, pos FROM tokens WHERE host = ? AND seq BETWEEN ? AND ? AND pos < ?",
+            (host, link.seq - 1, link.seq + 1, pos),
+        ).fetchall()
+        after = [place for seq, _token, place in around if seq == link.seq + 1]
+        return Neighbours(
+            before=frozenset(b64url_encode(t) for seq, t, _ in around if seq == link.seq - 1),
+            same=frozenset(b64url_encode(t) for seq, t, _ in around if seq == link.seq),
+            after=frozenset(unpack_prevs(self._execute, after)),
+        )
+
+    def inventory(self, digest: str, pos: int) -> Inventory | None:
+        """Return an inventory that came with a token at or before `pos`."""
+        row = self._execute(
+            "SELECT body FROM inventories WHERE digest = ? AND token <= ?",
+            (b64url_decode(digest), pos),
+        ).fetchone()
+        return None if row is None else msgspec.json.decode(unpack_body(row[0]), type=Inventory)
+
+    def begin_run(self, host: HostState, digest: str, at_ms: int) -> int:
+        """Begin a run of fresh sightings and return its id."""
+        return self._insert(
+            "INSERT INTO presence (host, site, inventory, since_ms) VALUES (?,?,?,?)",
+            (host.id, host.site, b64url_decode(digest), at_ms),
+        )
+
+    def end_run(self, run: int, at_ms: int) -> None:
+        """End a run where it was last seen."""
+        self._execute("UPDATE presence SET until_ms = ? WHERE id = ?", (at_ms, run))
+
+    # Chips
+
+    def lines(self, digest: str) -> frozenset[int] | None:
+        """Return the chips held by an inventory whose lines are resolved, else None."""
+        rows = self._execute(
+            "SELECT chip, state FROM inventory_chips WHERE inventory = ?", (b64url_decode(digest),)
+        ).fetchall()
+        if not rows:
+            return None
+        return frozenset(chip for chip, state in rows if chip is not None and state in _HELD)
+
+    def put_lines(self, digest: str, lines: Sequence[tuple[Line, int | None]]) -> None:
+        """Keep the resolved lines of an inventory."""
+        name = b64url_decode(digest)
+        for start in range(0, len(lines), _MOST_ROWS):
+            part = lines[start : start + _MOST_ROWS]
+            values: list[Any] = []
+            for line, chip in part:
+                values += (name, chip, *_line_values(line))
+            self._execute(
+                _PUT_LINES + ",".join(["(?,?,?,?,?,?,?,?,?,?,?,?)"] * len(part)),
+                values,
+            )
+
+    def line_of(self, chip: int, host: str) -> Line:
+        """Return the newest line of a host that names a chip."""
+        row = self._execute(
+            _LINE_OF,
+            (chip, host),
+        ).fetchone()
+        index, state, *texts = row
+        names = ("uuid", "pdi", "serial", "board_part", "name", "device", "subsystem", "bdf")
+        return Line(index=index, state=State(state), **dict(zip(names, texts, strict=True)))
+
+    def aliases(self, pdi: str | None, uuid: str | None) -> Known:
+        """Return what two aliases are known to name."""
+        named: dict[str, int] = dict(
+            self._execute(
+                "SELECT kind, chip FROM chip_aliases WHERE (kind = 'pdi' AND value = ?)"
+                " OR (kind = 'uuid' AND value = ?)",
+                (pdi, uuid),
+            ).fetchall()
+        )
+        by_pdi, by_uuid = named.get("pdi"), named.get("uuid")
+        if by_pdi is None and by_uuid is None:
+            return Known()
+        return Known(
+            by_pdi=by_pdi,
+            by_uuid=by_uuid,
+            pdis_of_uuid=self._aliases_of(by_uuid, "pdi"),
+            uuids_of_pdi=self._aliases_of(by_pdi, "uuid"),
+        )
+
+    def _aliases_of(self, chip: int | None, kind: AliasKind) -> frozenset[str]:
+        if chip is None:
+            return frozenset()
+        rows = self._execute(
+            "SELECT value FROM chip_aliases WHERE chip = ? AND kind = ?", (chip, kind)
+        ).fetchall()
+        return frozenset(value for (value,) in rows)
+
+    def new_chip(self, at_ms: int, host: str) -> int:
+        """Return a new chip's id."""
+        return self._insert("INSERT INTO chips (first_ms, first_host) VALUES (?,?)", (at_ms, host))
+
+    def learn(self, kind: AliasKind, value: str, chip: int, at_ms: int) -> None:
+        """Make an alias name a chip, unless it names one already."""
+        self._execute(
+            "INSERT OR IGNORE INTO chip_aliases (kind, value, chip, first_ms) VALUES (?,?,?,?)",
+            (kind, value, chip, at_ms),
+        )
+
+    # Claims and disputes
+
+    def claim(self, chip: int, host: str, at_ms: int) -> None:
+        """Begin a host's claim to a chip."""
+        self._execute(
+            "INSERT INTO claims (chip, host, since_ms) VALUES (?,?,?)", (chip, host, at_ms)
+        )
+
+    def unclaim(self, chip: int, host: str) -> None:
+        """End a host's claim to a chip."""
+        self._execute("DELETE FROM claims WHERE chip = ? AND host = ?", (chip, host))
+
+    def claimants(self, chip: int, host: str) -> Iterable[HostState]:
+        """Return the other hosts that claim a chip."""
+        rows = self._execute(
+            "SELECT host FROM claims WHERE chip = ? AND host != ? ORDER BY host", (chip, host)
+        ).fetchall()
+        return [self.host_named(other) for (other,) in rows]
+
+    def claim_of(self, chip: int, host: str) -> Claim:
+        """Return a host's claim to a chip."""
+        state = self.host_named(host)
+        (since_ms,) = self._execute(
+            "SELECT since_ms FROM claims WHERE chip = ? AND host = ?", (chip, host)
+        ).fetchone()
+        last_ms = since_ms if state.fresh_ms is None else state.fresh_ms
+        return Claim(host=host, site=state.site, since_ms=since_ms, last_ms=last_ms)
+
+    def begin_dispute(self, chip: int, host: str, kept_host: str, since_ms: int) -> None:
+        """Make a host's claim to a chip not count."""
+        self._execute(
+            "INSERT INTO disputes (chip, host, kept_host, since_ms) VALUES (?,?,?,?)",
+            (chip, host, kept_host, since_ms),
+        )
+
+    def end_disputes(self, chip: int, host: str, at_ms: int) -> None:
+        """End the disputes over a chip that a host is part of."""
+        self._execute(
+            "UPDATE disputes SET until_ms = ? WHERE chip = ? AND until_ms IS NULL"
+            " AND (host = ? OR kept_host = ?)",
+            (at_ms, chip, host, host),
+        )
+
+    # Findings
+
+    def put_finding(self, key: str, about: About, at_ms: int, detail: bytes) -> None:
+        """Open a finding."""
+        self._execute(
+            "INSERT INTO findings (id, type, severity, state, site, host, chip, opened_ms,"
+            " seen_ms, times, detail) VALUES (?,?,?,'open',?,?,?,?,?,1,?)"
+            " ON CONFLICT (id) DO UPDATE SET times = times + 1, seen_ms = excluded.seen_ms",
+            (
+                key,
+                about.kind.value,
+                SEVERITY[about.kind].value,
+                about.site,
+                about.host,
+                about.chip,
+                at_ms,
+                at_ms,
+                detail,
+            ),
+        )
+
+    def touch_finding(self, key: str, at_ms: int, detail: bytes) -> None:
+        """Note that an open finding was seen again."""
+        self._execute(
+            "UPDATE findings SET times = times + 1, seen_ms = ?, detail = ? WHERE id = ?",
+            (at_ms, detail, key),
+        )
+
+    def close_finding(self, key: str, at_ms: int) -> tuple[About, Detail]:
+        """Resolve a finding, and return what it was about."""
+        self._execute(
+            "UPDATE findings SET state = 'resolved', resolved_ms = ? WHERE id = ?", (at_ms, key)
+        )
+        kind, site, host, chip, detail = self._execute(
+            "SELECT type, site, host, chip, detail FROM findings WHERE id = ?", (key,)
+        ).fetchone()
+        about = About(kind=Kind(kind), subject=host or site, site=site, host=host, chip=chip)
+        return about, msgspec.json.decode(detail)
+
+    def open_finding(self, kind: Kind, site: str) -> str | None:
+        """Return an open finding of a site as a whole."""
+        row = self._execute(
+            "SELECT id FROM findings WHERE site = ? AND state = 'open' AND type = ?"
+            " AND host IS NULL",
+            (site, kind.value),
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def record_finding(self, key: str, record: bytes, at_ms: int) -> None:
+        """Append a finding's record to the log's queue."""
+        if self.recording:
+            self.record(EntryType.FINDING, key, record, at_ms)
+
+    def record(self, kind: EntryType, subject: str, record: bytes, at_ms: int) -> None:
+        """Append one of the collector's own records to the log's queue."""
+        salt = self._entropy(SALT_BYTES)
+        leaf = entry_hash(make_entry(kind, record, salt=salt, time_ms=at_ms))
+        self._execute(
+            "INSERT INTO records (type, time_ms, subject, principal, record, salt, leaf)"
+            " VALUES (?,?,?,?,?,?,?)",
+            (kind.value, at_ms, subject, COLLECTOR, record, salt, leaf),
+        )
+
+    # Timers
+
+    def set_timer(self, host: str, due_ms: int) -> None:
+        """Set when a host must be looked at."""
+        self._execute(
+            "INSERT INTO timers (kind, subject, due_ms) VALUES (?,?,?)"
+            " ON CONFLICT (kind, subject) DO UPDATE SET due_ms = excluded.due_ms",
+            (_SILENT, host, due_ms),
+        )
+
+    def drop_timer(self, host: str) -> None:
+        """Stop looking at a host until it returns."""
+        self._execute("DELETE FROM timers WHERE kind = ? AND subject = ?", (_SILENT, host))
+
+    def due(self, now_ms: int) -> Sequence[HostState]:
+        """Return hosts whose timers are due, the longest due first; not all of very many."""
+        rows = self._execute(
+            "SELECT subject FROM timers WHERE kind = ? AND due_ms <= ? ORDER BY due_ms LIMIT ?",
+            (_SILENT, now_ms, _MOST_DUE),
+        ).fetchall()
+        return [self.host_named(host) for (host,) in rows]
+
+    def silent_in(self, site: str) -> tuple[int, Sequence[int]]:
+        """Return how many hosts a site has, and since when its silent ones are."""
+        (hosts,) = self._execute("SELECT count(*) FROM hosts WHERE site = ?", (site,)).fetchone()
+        rows = self._execute(
+            "SELECT silent_since_ms FROM hosts WHERE site = ? AND silent_since_ms IS NOT NULL",
+            (site,),
+        ).fetchall()
+        return hosts, [since_ms for (since_ms,) in rows]
+
+    def _insert(self, statement: str, values: tuple[Any, ...]) -> int:
+        row_id = self._execute(statement, values).lastrowid
+        if row_id is None:
+            raise AssertionError("an insert has a row id")
+        return row_id
+
+
+_RANGES: Any = tuple[tuple[int, int], ...]
+_HELD: Final = frozenset({State.READ.value, State.LOST.value})
+
+
+def _host_row(state: HostState) -> tuple[Any, ...]:
+    chain = state.chain
+    return (
+        state.num,
+        chain.seq,
+        b64url_decode(chain.token),
+        encode_canonical(chain.missing) if chain.missing else None,
+        state.received_ms,
+        state.fresh_ms,
+        state.fresh_seq,
+        None if state.inv is None else b64url_decode(state.inv),
+        state.silent_since_ms,
+    )
+
+
+def _line_values(line: Line) -> tuple[Any, ...]:
+    return (
+        line.index,
+        line.state.value,
+        line.uuid,
+        line.pdi,
+        line.serial,
+        line.board_part,
+        line.name,
+        line.device,
+        line.subsystem,
+        line.bdf,
+    )

@@ -1,0 +1,68 @@
+"""What the sequencer knows of one host while it applies tokens."""
+
+from dataclasses import dataclass, field
+
+from chipledger_evidence.claims import AnyClaims, SealedReport
+from chipledger_evidence.nonce import Freshness
+from chipledger_server.domain.chain import Chain
+from chipledger_server.domain.findings import Kind
+
+
+@dataclass(slots=True, kw_only=True)
+class LoggedToken:
+    """An accepted token in its place in the log.
+
+    Attributes:
+        pos: its position among tokens.
+        host: number of its host.
+        token: its identity.
+        claims: what it says.
+        freshness: what its echo proved on arrival.
+        received_ms: when it arrived.
+    """
+
+    pos: int
+    host: int
+    token: str
+    claims: AnyClaims | SealedReport
+    freshness: Freshness
+    received_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
+class HostState:
+    """A host as of the newest applied token.
+
+    Attributes:
+        num: its number in this database.
+        id: its id.
+        site: its site.
+        enrolled_ms: when it was enrolled.
+        chain: where its chain stands.
+        received_ms: newest arrival of any token.
+        fresh_ms: newest arrival of a fresh token.
+        fresh_seq: place of that token in the chain.
+        inv: inventory that it named.
+        run: the running run of fresh sightings of `inv`, or None.
+        silent_since_ms: set while the host is silent.
+        chips: chips it says it holds.
+        rivals: other hosts that say they hold some of these, and no dispute over them is open.
+        open: open findings about this host.
+        changed: not yet written.
+    """
+
+    num: int
+    id: str
+    site: str
+    enrolled_ms: int
+    chain: Chain = field(default_factory=Chain)
+    received_ms: int | None = None
+    fresh_ms: int | None = None
+    fresh_seq: int = 0
+    inv: str | None = None
+    run: int | None = None
+    silent_since_ms: int | None = None
+    chips: frozenset[int] = frozenset()
+    rivals: dict[str, set[int]] = field(default_factory=dict)
+    open: dict[Kind, str] = field(default_factory=dict)
+    changed: bool = False

@@ -1,0 +1,128 @@
+"""When the sequencer makes its steps: in the writer thread, at most a second behind.
+
+A step that fails is undone as a whole and made again, later and later; tokens go on being
+accepted meanwhile, and health says that they are not applied.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from chipledger_server.config import Log
+from chipledger_server.domain.arrival import Arrival
+from chipledger_server.domain.codes import Code, ServerError
+from chipledger_server.domain.hosts import LoggedToken
+from chipledger_server.domain.log import NewRecord
+from chipledger_server.domain.vitals import Pace
+from chipledger_server.ports import Clock
+from chipledger_server.usecases.sequencer import MOST_TOKENS, Sequencer
+
+_MOST_READY: Final = 16 * MOST_TOKENS
+_AT_ONCE: Final = 128
+_LOG: Final = structlog.get_logger("chipledger.sequencer")
+
+
+class SequencerJob:
+    """Keeps tokens ready for the sequencer and makes it step."""
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        *,
+        clock: Clock,
+        policy: Log,
+        changed: Callable[[Sequence[NewRecord]], None],
+    ) -> None:
+        self.pace = Pace()
+        self._sequencer = sequencer
+        self._clock = clock
+        self._changed = changed
+        self._wait_s = policy.sequence_ms / 1000
+        self._beat_s = min(policy.beat_s, 1)
+        self._ready: deque[LoggedToken] = deque()
+        self._beat_at_s = clock.monotonic_s()
+        self._retry_at_s = 0.0
+        self._last_pos = 0
+
+    def begin(self, last_pos: int) -> None:
+        """Take the lease; tokens up to `last_pos` that a crash left unapplied come first."""
+        self._sequencer.begin()
+        self.pace.applied, self.pace.log_size = self._sequencer.applied, self._sequencer.log_size
+        self.pace.beat_ms = self._clock.now_ms()
+        self._last_pos = last_pos
+        if last_pos > self.pace.applied:
+            self.pace.waiting = last_pos - self.pace.applied
+            self.pace.behind_since_s = self._clock.monotonic_s()
+
+    def stored(self, arrivals: Sequence[Arrival]) -> None:
+        """Take note of tokens that have just become durable."""
+        if not arrivals:
+            return
+        if self.pace.behind_since_s is None:
+            self.pace.behind_since_s = self._clock.monotonic_s()
+        self._last_pos = arrivals[-1].pos
+        if len(self._ready) < _MOST_READY:  # beyond that they are read back when their turn comes
+            self._ready.extend(map(_logged, arrivals))
+
+    def tick(self) -> float:
+        """Do what is due, and return for how many seconds nothing will be."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._retry_at_s:
+            return self._retry_at_s - now_s
+        beat = now_s >= self._beat_at_s
+        behind_s = self.pace.behind_since_s
+        late = behind_s is not None and (
+            now_s - behind_s >= self._wait_s or len(self._ready) >= _AT_ONCE
+        )
+        if beat or late:
+            self._step(now_s, beat=beat)
+        if self.pace.behind_since_s is not None:
+            return self._wait_s
+        return max(0.0, self._beat_at_s - now_s)
+
+    def _step(self, now_s: float, *, beat: bool) -> None:
+        pace = self.pace
+        try:
+            done = self._sequencer.step(list(islice(self._ready, MOST_TOKENS)), beat=beat)
+        except Exception as error:  # noqa: BLE001 - the daemon loop: made again from what is kept
+            self._failed(error, now_s)
+            return
+        if beat:
+            self._beat_at_s = now_s + self._beat_s
+            pace.beat_ms = self._clock.now_ms()
+        pace.steps += 1
+        pace.failures, pace.fault = 0, ""
+        pace.applied, pace.log_size = self._sequencer.applied, self._sequencer.log_size
+        while self._ready and self._ready[0].pos <= pace.applied:
+            self._ready.popleft()
+        pace.waiting = max(0, self._last_pos - pace.applied)
+        if done.tokens < MOST_TOKENS and not pace.waiting:
+            pace.behind_since_s = None
+        elif pace.behind_since_s is not None:
+            pace.behind_since_s = now_s
+        if done.records:
+            self._changed(done.records)
+
+    def _failed(self, error: Exception, now_s: float) -> None:
+        pace = self.pace
+        pace.failures += 1
+        pace.fault = f"{type(error).__name__}: {error}"
+        self._retry_at_s = now_s + min(30, 2 ** min(pace.failures, 5) / 4)
+        _LOG.error("step-failed", fault=pace.fault, failures=pace.failures, exc_info=error)
+        if isinstance(error, ServerError) and error.code is Code.FENCED:
+            raise error
+        self._sequencer.recover()
+
+
+def _logged(arrival: Arrival) -> LoggedToken:
+    return LoggedToken(
+        pos=arrival.pos,
+        host=arrival.host,
+        token=arrival.token,
+        claims=arrival.claims,
+        freshness=arrival.freshness,
+        received_ms=arrival.received_ms,
+    )

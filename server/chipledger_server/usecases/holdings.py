@@ -1,0 +1,188 @@
+"""Who says to hold which chip, and what happens when two hosts say so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from chipledger_book.catalogue import Catalogue, ObservedModel, Unknown, identify
+from chipledger_book.terms import day_of
+from chipledger_evidence.inventory import Inventory, Status
+from chipledger_server.domain.crosscheck import Checked, Line, State, check
+from chipledger_server.domain.duplicates import overlaps, settle
+from chipledger_server.domain.findings import MOST_LISTED, About, Kind
+from chipledger_server.domain.hosts import HostState, LoggedToken
+from chipledger_server.domain.identity import resolve
+from chipledger_server.usecases.noting import Noting
+from chipledger_server.usecases.sequence_store import SequenceStore
+
+_MOST_NAMED = 10_000
+HELD = frozenset({State.READ, State.LOST})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """Keeps claims to chips.
+
+    Attributes:
+        store: where they are kept.
+        noting: where findings go.
+        catalogue: the chip models that are known.
+    """
+
+    store: SequenceStore
+    noting: Noting
+    catalogue: Catalogue
+    _named: dict[tuple[object, ...], bool] = field(default_factory=dict)
+
+    def take(self, host: HostState, inventory: Inventory, token: LoggedToken) -> None:
+        """Make `inventory` what `host` holds from this token on."""
+        checked = check(inventory)
+        held, changes = self._resolve(host, checked, token)
+        for chip in host.chips - held:
+            self._release(host, chip, token)
+        for chip in sorted(held - host.chips):
+            self.store.claim(chip, host.id, token.received_ms)
+            for other in self.store.claimants(chip, host.id):
+                host.rivals.setdefault(other.id, set()).add(chip)
+                other.rivals.setdefault(host.id, set()).add(chip)
+        host.chips = held
+        self._note(host, inventory, checked, token)
+        if changes:
+            detail = {"changes": changes[:MOST_LISTED]}
+            self.noting.event(host, Kind.IDENTITY_CHANGED, token, detail)
+
+    def watch(self, host: HostState, before_ms: int, token: LoggedToken) -> None:
+        """Find the chips of `host` that a rival was seen with since its sighting before."""
+        for other_id in sorted(host.rivals):
+            other = self.store.host_named(other_id)
+            if other.fresh_ms is None or not overlaps(before_ms, other.fresh_ms):
+                continue
+            held_before = sorted(
+                chip
+                for chip in host.rivals[other_id]
+                if self.store.claim_of(chip, host.id).since_ms <= before_ms
+            )
+            for chip in held_before:
+                self._dispute(host, other, chip, token)
+
+    def _dispute(self, host: HostState, other: HostState, chip: int, token: LoggedToken) -> None:
+        _forget_rivals(host, other, chip)
+        kept, lost = settle(self.store.claim_of(chip, host.id), self.store.claim_of(chip, other.id))
+        self.store.begin_dispute(chip, lost.host, kept.host, lost.since_ms)
+        line = self.store.line_of(chip, lost.host)
+        about = About(
+            kind=Kind.DUPLICATE_IDENTITY,
+            subject=lost.host,
+            site=lost.site,
+            host=lost.host,
+            chip=chip,
+        )
+        detail = {
+            "disputed_host": lost.host,
+            "disputed_since_ms": lost.since_ms,
+            "disputed_site": lost.site,
+            "kept_host": kept.host,
+            "kept_since_ms": kept.since_ms,
+            "kept_site": kept.site,
+            "name": line.name or "",
+            "pdi": line.pdi or "",
+            "serial": line.serial or "",
+            "uuid": line.uuid or "",
+        }
+        start = f"{chip}/{kept.host}/{token.token}"
+        self.noting.open(about, start, token.received_ms, detail)
+
+    def _release(self, host: HostState, chip: int, token: LoggedToken) -> None:
+        self.store.unclaim(chip, host.id)
+        for other_id in [other for other, chips in host.rivals.items() if chip in chips]:
+            _forget_rivals(host, self.store.host_named(other_id), chip)
+        self.store.end_disputes(chip, host.id, token.received_ms)
+
+    def _resolve(
+        self, host: HostState, checked: Checked, token: LoggedToken
+    ) -> tuple[frozenset[int], list[str]]:
+        """Return the chips held, and the pairs of identifiers that changed."""
+        known = self.store.lines(token.claims.inv)
+        if known is not None:
+            return known, []
+        resolved: list[tuple[Line, int | None]] = []
+        changes: list[str] = []
+        for line in checked.lines:
+            chip = None
+            if line.state is not State.NOT_PHYSICAL and (line.pdi or line.uuid):
+                answer = resolve(line.pdi, line.uuid, self.store.aliases(line.pdi, line.uuid))
+                chip = answer.chip
+                if chip is None:
+                    chip = self.store.new_chip(token.received_ms, host.id)
+                for kind, value in answer.learn:
+                    self.store.learn(kind, value, chip, token.received_ms)
+                if answer.changed is not None:
+                    changes.append(answer.changed)
+            resolved.append((line, chip))
+        self.store.put_lines(token.claims.inv, resolved)
+        held = (chip for line, chip in resolved if chip is not None and line.state in HELD)
+        return frozenset(held), changes
+
+    def _note(
+        self, host: HostState, inventory: Inventory, checked: Checked, token: LoggedToken
+    ) -> None:
+        differences = list(checked.differences[:MOST_LISTED])
+        self.noting.condition(
+            host,
+            Kind.PCI_NVML_DIFFER,
+            token,
+            {"differences": differences} if differences else None,
+        )
+        what = _incomplete(inventory)
+        self.noting.condition(host, Kind.SCAN_INCOMPLETE, token, {"what": what} if what else None)
+        models = self._unknown_models(checked.lines, day_of(token.received_ms))
+        self.noting.condition(host, Kind.UNKNOWN_SKU, token, {"models": models} if models else None)
+
+    def _unknown_models(self, lines: Sequence[Line], day: date) -> list[str]:
+        """Return in words the models that the catalogue does not hold."""
+        models: dict[str, None] = {}
+        for line in lines:
+            if line.state not in {State.NOT_PHYSICAL, State.LOST} and not self._is_known(line, day):
+                models[f"{line.name or 'a device'} (PCI {line.device or 'unknown'})"] = None
+        return list(models)[:MOST_LISTED]
+
+    def _is_known(self, line: Line, day: date) -> bool:
+        key = (line.device, line.subsystem, line.board_part, line.name, day)
+        known = self._named.get(key)
+        if known is None:
+            observed = ObservedModel(
+                device=line.device,
+                subsystem=line.subsystem,
+                board_part=line.board_part,
+                name=line.name,
+            )
+            known = not isinstance(identify(observed, self.catalogue, day), Unknown)
+            if len(self._named) >= _MOST_NAMED:
+                self._named.clear()
+            self._named[key] = known
+        return known
+
+
+def _forget_rivals(host: HostState, other: HostState, chip: int) -> None:
+    for one, rival in ((host, other.id), (other, host.id)):
+        chips = one.rivals.get(rival)
+        if chips is not None:
+            chips.discard(chip)
+            if not chips:
+                del one.rivals[rival]
+
+
+def _incomplete(inventory: Inventory) -> list[str]:
+    """Return in words what the scan could not see."""
+    what = []
+    if inventory.status is not Status.OK:
+        what.append(f"the scan ended as {inventory.status}")
+    what += [
+        f"the {view} view could not be read" for view in ("pci", "proc") if view in inventory.unread
+    ]
+    if inventory.device_count is not None and inventory.device_count > len(inventory.chips):
+        what.append(f"NVML counts {inventory.device_count} devices, {len(inventory.chips)} listed")
+    lost = sum(1 for chip in inventory.chips if chip.lost is not None)
+    if lost:
+        what.append(f"{lost} of {len(inventory.chips)} chips did not answer")
+    return what

@@ -1,0 +1,132 @@
+"""The fold: one accepted token after the other, in log order, to state and findings.
+
+Everything derived comes from here, and from here alone. The same log gives the same state:
+times are those of the tokens, never the clock's; :func:`chipledger_server.usecases.replay.replay`
+recomputes everything by the same calls. The plain case, a fresh heartbeat that continues its
+chain and names the inventory of the last one, touches one object in memory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chipledger_evidence.claims import FullReport
+from chipledger_evidence.nonce import Freshness
+from chipledger_server.config import Policy
+from chipledger_server.domain.chain import Link, Ranges, count_missing, extend
+from chipledger_server.domain.findings import MOST_LISTED, Kind
+from chipledger_server.domain.hosts import HostState, LoggedToken
+from chipledger_server.domain.liveness import Span, unseen_ms
+from chipledger_server.usecases.holdings import Holdings
+from chipledger_server.usecases.noting import Noting
+from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.silence import Silence
+
+
+@dataclass(slots=True, kw_only=True)
+class Fold:
+    """Applies tokens; holds the hosts it has seen.
+
+    Attributes:
+        store: where state is kept.
+        noting: where findings go.
+        holdings: who says to hold which chip.
+        silence: what happens when a host comes back.
+        policy: what counts as odd, and as silent.
+        downtime: when the collector itself was not accepting.
+    """
+
+    store: SequenceStore
+    noting: Noting
+    holdings: Holdings
+    silence: Silence
+    policy: Policy
+    downtime: Sequence[Span] = ()
+
+    def apply(self, token: LoggedToken) -> HostState:
+        """Bring the token's host up to it, and note what it shows."""
+        host = self.store.host(token.host)
+        claims = token.claims
+        chain = host.chain
+        if claims.seq == chain.seq + 1 and claims.prev == chain.token:
+            host.chain = replace(chain, seq=claims.seq, token=token.token)
+        else:
+            self._link(host, token)
+        host.received_ms = token.received_ms
+        host.changed = True
+        if token.freshness is not Freshness.LATE and claims.seq > host.fresh_seq:
+            self._sight(host, token)
+        if claims.resumed or claims.skipped or claims.conflict:
+            self._said(host, token)
+        return host
+
+    def _link(self, host: HostState, token: LoggedToken) -> None:
+        claims = token.claims
+        link = Link(seq=claims.seq, token=token.token, prev=claims.prev)
+        around = self.store.neighbours(host.num, link, token.pos)
+        host.chain, split = extend(host.chain, link, around)
+        if split:
+            self.noting.event(host, Kind.CHAIN_FORK, token, {"seq": claims.seq})
+        missing = host.chain.missing
+        self.noting.condition(host, Kind.CHAIN_GAP, token, _gap(missing) if missing else None)
+
+    def _sight(self, host: HostState, token: LoggedToken) -> None:
+        claims, at_ms = token.claims, token.received_ms
+        before_ms = host.fresh_ms
+        if (
+            host.run is None
+            or before_ms is None
+            or claims.inv != host.inv
+            or self._away(before_ms, at_ms)
+        ):
+            self._begin_run(host, token)
+        host.fresh_ms, host.fresh_seq = at_ms, claims.seq
+        if host.rivals and before_ms is not None:
+            self.holdings.watch(host, before_ms, token)
+        if host.silent_since_ms is not None:
+            self.silence.returned(host, token)
+        difference_s = claims.iat - at_ms // 1000
+        odd = abs(difference_s) > self.policy.clock_odd_s
+        if odd or Kind.CLOCK_ODD in host.open:
+            detail = {"difference_s": difference_s} if odd else None
+            self.noting.condition(host, Kind.CLOCK_ODD, token, detail)
+
+    def _away(self, before_ms: int, at_ms: int) -> bool:
+        limit_ms = self.policy.silence_limit_ms
+        return (
+            at_ms - before_ms > limit_ms and unseen_ms(before_ms, at_ms, self.downtime) > limit_ms
+        )
+
+    def _begin_run(self, host: HostState, token: LoggedToken) -> None:
+        """End the running run where it was last seen, and begin one if the inventory is known."""
+        claims = token.claims
+        if host.run is not None and host.fresh_ms is not None:
+            self.store.end_run(host.run, host.fresh_ms)
+        again = claims.inv == host.inv and host.run is not None
+        host.run, host.inv = None, claims.inv
+        inventory = (
+            claims.inventory
+            if isinstance(claims, FullReport)
+            else self.store.inventory(claims.inv, token.pos)
+        )
+        if inventory is None:
+            return
+        host.run = self.store.begin_run(host, claims.inv, token.received_ms)
+        if not again:
+            self.holdings.take(host, inventory, token)
+
+    def _said(self, host: HostState, token: LoggedToken) -> None:
+        claims = token.claims
+        if claims.resumed:
+            self.noting.event(host, Kind.CHAIN_RESUMED, token, {"seq": claims.seq})
+        if claims.skipped:
+            self.noting.event(host, Kind.SCANS_SKIPPED, token, {"skipped": claims.skipped})
+        if claims.conflict:
+            checkpoints = list(claims.conflict)
+            self.noting.event(host, Kind.LOG_CONFLICT, token, {"checkpoints": checkpoints})
+
+
+def _gap(missing: Ranges) -> dict[str, object]:
+    listed = [
+        f"{first}-{last}" if last > first else str(first) for first, last in missing[:MOST_LISTED]
+    ]
+    return {"count": count_missing(missing), "missing": listed}

@@ -1,0 +1,128 @@
+"""What the fold needs of a store: one transaction's view of state, changed as it is asked."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from chipledger_evidence.inventory import Inventory
+from chipledger_server.domain.chain import Link, Neighbours
+from chipledger_server.domain.crosscheck import Line
+from chipledger_server.domain.duplicates import Claim
+from chipledger_server.domain.findings import About, Detail, Kind
+from chipledger_server.domain.hosts import HostState
+from chipledger_server.domain.identity import AliasKind, Known
+
+
+class SequenceStore(Protocol):
+    """State of hosts, chips, claims, findings and timers."""
+
+    def host(self, num: int) -> HostState:
+        """Return the one state object of a host, by number."""
+        ...
+
+    def host_named(self, host: str) -> HostState:
+        """Return the one state object of a host, by id."""
+        ...
+
+    def neighbours(self, host: int, link: Link, pos: int) -> Neighbours:
+        """Return what tokens before position `pos` say around a link."""
+        ...
+
+    def inventory(self, digest: str, pos: int) -> Inventory | None:
+        """Return an inventory that came with a token at or before `pos`."""
+        ...
+
+    def begin_run(self, host: HostState, digest: str, at_ms: int) -> int:
+        """Begin a run of fresh sightings and return its id."""
+        ...
+
+    def end_run(self, run: int, at_ms: int) -> None:
+        """End a run where it was last seen."""
+        ...
+
+    def lines(self, digest: str) -> frozenset[int] | None:
+        """Return the chips held by an inventory whose lines are resolved, else None."""
+        ...
+
+    def put_lines(self, digest: str, lines: Sequence[tuple[Line, int | None]]) -> None:
+        """Keep the resolved lines of an inventory."""
+        ...
+
+    def line_of(self, chip: int, host: str) -> Line:
+        """Return the newest line of a host that names a chip."""
+        ...
+
+    def aliases(self, pdi: str | None, uuid: str | None) -> Known:
+        """Return what two aliases are known to name."""
+        ...
+
+    def new_chip(self, at_ms: int, host: str) -> int:
+        """Return a new chip's id."""
+        ...
+
+    def learn(self, kind: AliasKind, value: str, chip: int, at_ms: int) -> None:
+        """Make an alias name a chip, unless it names one already."""
+        ...
+
+    def claim(self, chip: int, host: str, at_ms: int) -> None:
+        """Begin a host's claim to a chip."""
+        ...
+
+    def unclaim(self, chip: int, host: str) -> None:
+        """End a host's claim to a chip."""
+        ...
+
+    def claimants(self, chip: int, host: str) -> Iterable[HostState]:
+        """Return the other hosts that claim a chip."""
+        ...
+
+    def claim_of(self, chip: int, host: str) -> Claim:
+        """Return a host's claim to a chip."""
+        ...
+
+    def begin_dispute(self, chip: int, host: str, kept_host: str, since_ms: int) -> None:
+        """Make a host's claim to a chip not count."""
+        ...
+
+    def end_disputes(self, chip: int, host: str, at_ms: int) -> None:
+        """End the disputes over a chip that a host is part of."""
+        ...
+
+    def put_finding(self, key: str, about: About, at_ms: int, detail: bytes) -> None:
+        """Open a finding."""
+        ...
+
+    def touch_finding(self, key: str, at_ms: int, detail: bytes) -> None:
+        """Note that an open finding was seen again."""
+        ...
+
+    def close_finding(self, key: str, at_ms: int) -> tuple[About, Detail]:
+        """Resolve a finding, and return what it was about."""
+        ...
+
+    def open_finding(self, kind: Kind, site: str) -> str | None:
+        """Return an open finding of a site as a whole."""
+        ...
+
+    def record_finding(self, key: str, record: bytes, at_ms: int) -> None:
+        """Append a finding's record to the log's queue."""
+        ...
+
+    def set_timer(self, host: str, due_ms: int) -> None:
+        """Set when a host must be looked at."""
+        ...
+
+    def drop_timer(self, host: str) -> None:
+        """Stop looking at a host until it returns."""
+        ...
+
+    def due(self, now_ms: int) -> Sequence[HostState]:
+        """Return hosts whose timers are due, the longest due first; not all of very many."""
+        ...
+
+    def flush(self, states: Iterable[HostState]) -> None:
+        """Write changed host states."""
+        ...
+
+    def silent_in(self, site: str) -> tuple[int, Sequence[int]]:
+        """Return how many hosts a site has, and since when its silent ones are."""
+        ...
