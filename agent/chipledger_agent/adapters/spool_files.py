@@ -30,6 +30,8 @@ from chipledger_evidence.ids import TokenId
 from chipledger_evidence.token import Token
 
 WAITING, SENT, ASIDE, TOLD = "waiting", "sent", "aside", "told"
+_KEEP_TOLD = 1000
+"""Refused reports that stay after an accepted one named them."""
 _FOLDERS = (WAITING, SENT, ASIDE, TOLD)
 
 
@@ -172,12 +174,16 @@ class SpoolFiles:
         return self._skips.count(self.head().seq)
 
     def prune(self, *, now_s: int) -> int:
-        """Delete acknowledged reports whose retention has passed; return how many."""
+        """Delete what its retention has passed for; return how many."""
         gone = expired(self._filed(SENT), now_s=now_s, keep_s=self._keep_sent_s, head=self.head())
-        with self._failing("pruning sent reports"):
-            for item in gone:
-                self._disk.unlink(self._path(SENT, item))
-        return len(gone)
+        old = [item for item in self._filed(TOLD)[:-_KEEP_TOLD] if item.link != self.head()]
+        with self._failing("pruning"):
+            for folder, items in ((SENT, gone), (TOLD, old)):
+                for item in items:
+                    self._disk.unlink(self._path(folder, item))
+                if items:
+                    self._disk.sync_folder(f"{self._chain}/{folder}")
+        return len(gone) + len(old)
 
     def _settle_doubles(self) -> None:
         """Put aside a second report of one number: neither was sent (see `keep`).

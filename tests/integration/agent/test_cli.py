@@ -25,6 +25,7 @@ from chipledger_testing.nvml import host_of, write_machine
 from chipledger_testing.nvml.child import mock_command
 from chipledger_testing.nvml.machine import refuse
 from chipledger_testing.suites import CHECKOUT
+from chipledger_testing.wire_taps import relay
 
 
 @dataclass(slots=True, kw_only=True)
@@ -307,6 +308,22 @@ def test_once_says_in_words_what_it_did(shell: Shell) -> None:
     assert "report 2, heartbeat" in shell.type("once")[1]
     shell.collector.trouble = [Trouble()] * 9
     assert "1 in the spool: collector-busy" in shell.type("once")[1]
+
+
+def test_reports_are_small_on_the_wire(shell: Shell) -> None:
+    """The bars of the design for an 8-GPU host, HTTP head included: 4 kB and 1 kB."""
+    shell.enrol()
+    config = shell.folder / "agent.toml"
+    (port,) = re.findall(r":(\d+)", config.read_text())
+    with relay(int(port)) as tap:
+        config.write_text(config.read_text().replace(f":{port}", f":{tap.port}"))
+        shell.type("once")
+        shell.type("once")
+        requests = bytes(tap.sent).split(b"POST ")
+    full, heartbeat = (len(part) + 5 for part in requests if part.startswith(b"/v1/reports"))
+
+    assert full <= 4096
+    assert heartbeat <= 1000
 
 
 def test_an_unknown_configuration_key_ends_with_a_suggestion(shell: Shell) -> None:

@@ -15,7 +15,7 @@ from chipledger_testing.claims import heartbeat
 from chipledger_testing.disk import Fault, Killed, Mode, SimulatedDisk
 from chipledger_testing.keys import SeededSigner
 
-SIGNER = SeededSigner("spool")
+SIGNER = SeededSigner("spool", alg="Ed25519")
 
 
 def report(seq: int, variant: int = 0) -> Token:
@@ -119,6 +119,21 @@ def test_refused_reports_count_against_the_room_until_told(spool: SpoolFiles) ->
     assert not spool.has_room()
     spool.told(spool.untold())
     assert spool.has_room()
+
+
+def test_refused_reports_do_not_gather_for_ever(spool: SpoolFiles) -> None:
+    """Once told, the newest thousand stay."""
+    for seq in range(1, 1005):
+        token = report(seq)
+        spool.keep(seq, token)
+        spool.put_aside(Link(seq=seq, token=token.identity), code="wrong-site")
+        if seq % 500 == 0:
+            spool.told(spool.untold())
+    spool.told(spool.untold())
+
+    assert spool.prune(now_s=0) == 4
+    assert spool.prune(now_s=0) == 0
+    assert min(spool.known()) == 5
 
 
 def test_a_report_that_lost_its_bytes_is_recognised(disk: SimulatedDisk, spool: SpoolFiles) -> None:
