@@ -81,20 +81,8 @@ def build_app(parts: Parts) -> Litestar:
     """Return the application behind the agents' doors: screens at ``/``, API at ``/api/v1``."""
     static = _static_files()
     addresses = {name: f"/static/{name}?v={file.digest}" for name, file in static.items()}
+    api = api_router()
     pages = Pages(environment(addresses), collector=parts.name)
-    api = Router(
-        path=API,
-        route_handlers=[
-            *(record.me, record.findings, record.finding, record.events, record.event),
-            *(record.log, record.log_entry, record.rules),
-            *(sites.sites, sites.site, sites.balance, sites.site_hosts, sites.site_devices),
-            *(fleet.hosts, fleet.host, fleet.host_chain, fleet.chips, fleet.chip),
-        ],
-        dependencies={
-            "page": Provide(provide_paging, sync_to_thread=False),
-            "times": Provide(provide_times, sync_to_thread=False),
-        },
-    )
     return Litestar(
         route_handlers=[api, *SCREENS, _static_route(static), _api_document],
         dependencies={
@@ -108,6 +96,23 @@ def build_app(parts: Parts) -> Litestar:
         logging_config=None,  # the process decides how it logs
         openapi_config=None,  # it would serve pages of its own, which load from elsewhere
         state=State({"pages": pages, "document": document(api, parts)}),
+    )
+
+
+def api_router() -> Router:
+    """Return the routes of the API."""
+    return Router(
+        path=API,
+        route_handlers=[
+            *(record.me, record.findings, record.finding, record.events, record.event),
+            *(record.log, record.log_entry, record.rules),
+            *(sites.sites, sites.site, sites.balance, sites.site_hosts, sites.site_devices),
+            *(fleet.hosts, fleet.host, fleet.host_chain, fleet.chips, fleet.chip),
+        ],
+        dependencies={
+            "page": Provide(provide_paging, sync_to_thread=False),
+            "times": Provide(provide_times, sync_to_thread=False),
+        },
     )
 
 

@@ -24,7 +24,14 @@ PUBLIC: Final = {
 
 LISTS: Final = (
     *("/api/v1/me", "/api/v1/rules", "/api/v1/sites", "/api/v1/hosts", "/api/v1/chips"),
-    *("/api/v1/findings", "/api/v1/events", "/api/v1/log", "/api/v1/log/{index:int}", "/", "/rules"),
+    *(
+        "/api/v1/findings",
+        "/api/v1/events",
+        "/api/v1/log",
+        "/api/v1/log/{index:int}",
+        "/",
+        "/rules",
+    ),
 )
 """Every principal may ask; the answer holds nothing of a foreign site."""
 
@@ -164,9 +171,7 @@ def test_lists_hold_nothing_of_a_foreign_site(path: str, johor: Johor) -> None:
     [{}, {"sec-fetch-site": "cross-site"}, {"origin": "http://elsewhere.example"}],
     ids=["silent", "cross-site", "other-origin"],
 )
-def test_forms_of_other_pages_are_refused(
-    path: str, headers: dict[str, str], johor: Johor
-) -> None:
+def test_forms_of_other_pages_are_refused(path: str, headers: dict[str, str], johor: Johor) -> None:
     """Also when the browser does not say where the form comes from."""
     with TestClient(johor.door.app) as client:
         answer = client.post(filled(path, johor), data={"token": "x"}, headers=headers)

@@ -1,18 +1,22 @@
 """The HTTP door of screens and API over a scene, without a socket."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
+from httpx import Response
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from chipledger_evidence.answers import Problem
 from chipledger_server.usecases.access import Role
 from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
 from chipledger_testing.scene import NONCE_KEY, Scene
-from httpx import Response
-from litestar import Litestar
-from litestar.testing import TestClient
 
 OWN_FORM: Final = {"sec-fetch-site": "same-origin"}
 
@@ -51,27 +55,23 @@ class Door:
 
     def ask(self, path: str, *, token: str | None = None, **parameters: str | int) -> Response:
         """Return the answer of the API to a token; as an auditor where none is given."""
-        bearer = self.token(Role.AUDITOR) if token is None else token
-        with TestClient(self.app) as client:
-            return client.get(
-                f"/api/v1{path}",
-                params=parameters,
-                headers={"authorization": f"Bearer {bearer}"} if bearer else {},
-            )
+        return self._get(path, token, parameters)
 
     def read(self, path: str, **parameters: str | int) -> Any:  # noqa: ANN401 - any JSON
         """Return the JSON an auditor gets; the answer must be 200."""
-        answer = self.ask(path, **parameters)
-        assert answer.status_code == 200, answer.text
+        answer = self._get(path, None, parameters)
+        assert answer.status_code == HTTPStatus.OK, answer.text
         return answer.json()
 
-    def refused(self, path: str, *, token: str | None = None, **parameters: str) -> tuple[int, str]:
+    def refused(
+        self, path: str, *, token: str | None = None, **parameters: str | int
+    ) -> tuple[int, str]:
         """Return status and code of a problem document."""
-        answer = self.ask(path, token=token, **parameters)
+        answer = self._get(path, token, parameters)
         assert answer.headers["content-type"] == "application/problem+json", answer.text
-        problem = msgspec.json.decode(answer.content)
-        assert problem["status"] == answer.status_code
-        return answer.status_code, problem["code"]
+        problem = msgspec.json.decode(answer.content, type=Problem)
+        assert problem.status == answer.status_code
+        return problem.status, problem.code
 
     def log_in(self, token: str) -> str:
         """Return the session cookie that a pasted token brings."""
@@ -79,7 +79,7 @@ class Door:
             answer = client.post(
                 "/login", data={"token": token}, headers=OWN_FORM, follow_redirects=False
             )
-        assert answer.status_code == 303, answer.text
+        assert answer.status_code == HTTPStatus.SEE_OTHER, answer.text
         return answer.cookies["chipledger_session"]
 
     def page(self, path: str, *, session: str | None = None) -> Response:
@@ -90,6 +90,15 @@ class Door:
                 path,
                 headers={"cookie": f"chipledger_session={cookie}"} if cookie else {},
                 follow_redirects=False,
+            )
+
+    def _get(self, path: str, token: str | None, parameters: Mapping[str, str | int]) -> Response:
+        bearer = self.token(Role.AUDITOR) if token is None else token
+        with TestClient(self.app) as client:
+            return client.get(
+                f"/api/v1{path}",
+                params=dict(parameters),
+                headers={"authorization": f"Bearer {bearer}"} if bearer else {},
             )
 
 

@@ -69,9 +69,7 @@ def tell(scene: Scene, door: Door) -> Johor:
         ),
     }
     scene.sequence()
-    return Johor(
-        scene=scene, door=door, hosts=hosts, chips=chips, events=events, findings=findings
-    )
+    return Johor(scene=scene, door=door, hosts=hosts, chips=chips, events=events, findings=findings)
 
 
 def _book(scene: Scene) -> Mapping[str, str]:
