@@ -1,17 +1,25 @@
-"""What the collector answers to agents, as strict structs that both sides share."""
+"""What the collector answers to agents, as structs that both sides share.
+
+Nobody signs an answer, and a collector is upgraded before its agents: an agent ignores members
+it does not know. What an agent sends stays strict.
+"""
 
 from typing import Annotated, Literal
 
 import msgspec
 
 from chipledger_evidence.framing import MAX_TOKENS
-from chipledger_evidence.ids import Digest, HostName
+from chipledger_evidence.ids import Digest, HostName, whole
 from chipledger_evidence.inventory import Count, Text, Wire
 
 Want = Literal["full", "evidence"]
 
 TRY_AGAIN = frozenset({"disk-full", "not-stored", "overloaded", "rate-limited", "stopping"})
 """Codes of a refused token that say nothing against the token: keep it and send it again."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every answer: typed and bounded, open to members of later versions."""
 
 
 class ChallengeRequest(Wire, frozen=True, kw_only=True):
@@ -21,14 +29,14 @@ class ChallengeRequest(Wire, frozen=True, kw_only=True):
     kid: Digest
 
 
-class ChainHead(Wire, frozen=True, kw_only=True):
+class ChainHead(Answer, frozen=True, kw_only=True):
     """The last token of the host that the collector keeps; `seq` 0 when there is none."""
 
     seq: Count
     token: Digest
 
 
-class Challenge(Wire, frozen=True, kw_only=True):
+class Challenge(Answer, frozen=True, kw_only=True):
     """A single-use nonce for this host.
 
     Attributes:
@@ -44,7 +52,7 @@ class Challenge(Wire, frozen=True, kw_only=True):
     want: Want | None = None
 
 
-class Stored(Wire, frozen=True, kw_only=True, tag_field="status", tag="stored"):
+class Stored(Answer, frozen=True, kw_only=True, tag_field="status", tag="stored"):
     """The token is durable and in the log's queue under this leaf; a retry gives this again."""
 
     freshness: Literal["challenged", "epoch", "late"]
@@ -53,15 +61,15 @@ class Stored(Wire, frozen=True, kw_only=True, tag_field="status", tag="stored"):
     token: Digest
 
 
-class RefusedToken(Wire, frozen=True, kw_only=True, tag_field="status", tag="refused"):
+class RefusedToken(Answer, frozen=True, kw_only=True, tag_field="status", tag="refused"):
     """The token was not taken; put it aside and sign its `seq` and id into the next one."""
 
-    code: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,63}$")]
+    code: Annotated[str, whole("[a-z][a-z0-9-]{0,63}")]
     detail: Text
     token: Digest
 
 
-class ReportAnswer(Wire, frozen=True, kw_only=True):
+class ReportAnswer(Answer, frozen=True, kw_only=True):
     """One result for each token, in the order of the body.
 
     Attributes:
@@ -77,7 +85,7 @@ class ReportAnswer(Wire, frozen=True, kw_only=True):
     want_by: Count | None = None
 
 
-class Problem(Wire, frozen=True, kw_only=True):
+class Problem(Answer, frozen=True, kw_only=True):
     """RFC 9457 problem document.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from chipledger_evidence.ids import Digest, HostName, SiteName
+from chipledger_evidence.ids import Digest, HostName, SiteName, whole
 from chipledger_evidence.inventory import MAX_CHIPS, Count, Counters, Inventory, Text, Wire
 
 INVENTORY_PROFILE = "tag:chipledger.org,2026:host-inventory#1"
@@ -28,7 +28,7 @@ class LogHead(Wire, frozen=True, kw_only=True):
 class Refused(Wire, frozen=True, kw_only=True):
     """A report the collector refused and the agent put aside, so that it is not forgotten."""
 
-    code: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,63}$")]
+    code: Annotated[str, whole("[a-z][a-z0-9-]{0,63}")]
     seq: Count
     token: Digest
 
@@ -38,7 +38,7 @@ class EvidenceRef(Wire, frozen=True, kw_only=True):
 
     bytes: Annotated[int, msgspec.Meta(ge=1, le=256 * 1024)]
     digest: Digest
-    kind: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,63}$")]
+    kind: Annotated[str, whole("[a-z][a-z0-9-]{0,63}")]
     chip: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHIPS)] | None = None
 
 
@@ -97,7 +97,7 @@ class FullReport(Claims, frozen=True, kw_only=True, tag=INVENTORY_PROFILE):
     inventory: Inventory
     swname: Text
     swversion: Text
-    ueid: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{44}$")]
+    ueid: Annotated[str, whole("[A-Za-z0-9_-]{44}")]
 
 
 class SealedReport(Claims, frozen=True, kw_only=True, tag=INVENTORY_PROFILE):
@@ -113,7 +113,7 @@ class SealedReport(Claims, frozen=True, kw_only=True, tag=INVENTORY_PROFILE):
     inventory: msgspec.Raw
     swname: Text
     swversion: Text
-    ueid: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{44}$")]
+    ueid: Annotated[str, whole("[A-Za-z0-9_-]{44}")]
 
     def open(self, inventory: Inventory) -> FullReport:
         """Return this report with its inventory decoded."""

@@ -52,6 +52,22 @@ def decode_strict(data: bytes, kind: type[T], *, max_bytes: int = MAX_TOKEN_BYTE
     return value
 
 
+def decode_answer(data: bytes, kind: type[T], *, max_bytes: int) -> T:
+    """Return an answer of the collector, which nobody signed, as `kind`.
+
+    Members that `kind` does not know are ignored, so that a newer collector can answer more.
+
+    Raises:
+        EvidenceError: `oversize` or `malformed-json`.
+    """
+    if len(data) > max_bytes:
+        raise EvidenceError(Code.OVERSIZE, f"{len(data)} bytes, at most {max_bytes} are accepted")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EvidenceError(Code.MALFORMED_JSON, str(error)) from error
+
+
 def b64url_encode(data: bytes) -> str:
     """Return unpadded base64url (RFC 7515 section 2)."""
     return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode("ascii")

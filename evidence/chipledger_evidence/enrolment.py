@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from chipledger_evidence.answers import Answer
 from chipledger_evidence.claims import Seconds
 from chipledger_evidence.codec import b64url_decode, b64url_encode, decode_strict, encode_canonical
 from chipledger_evidence.errors import Code, EvidenceError
-from chipledger_evidence.ids import Digest, HostName, SiteName
+from chipledger_evidence.ids import Digest, HostName, SiteName, whole
 from chipledger_evidence.inventory import MAX_CHIPS, Count, Text, Wire
 from chipledger_evidence.keys import Algorithm, Jwk, PublicKey, Signer, load_jwk
 
@@ -21,7 +22,7 @@ MEDIA_TYPE = "application/jwt"
 MAX_REQUEST_BYTES = 64 * 1024
 _PARTS = 3
 
-EnrolmentCode = Annotated[str, msgspec.Meta(pattern="^ce-[a-z2-7]{32}$")]
+EnrolmentCode = Annotated[str, whole("ce-[a-z2-7]{32}")]
 """``ce-`` and 32 base32 characters (160 random bits)."""
 
 
@@ -61,15 +62,15 @@ class EnrolmentRequest(Wire, frozen=True, kw_only=True):
     code: EnrolmentCode
     iat: Seconds
     jwk: Jwk
-    provider: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
+    provider: Annotated[str, whole("[a-z][a-z0-9-]{0,31}")]
     tier: KeyTier
-    ueid: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{44}$")]
+    ueid: Annotated[str, whole("[A-Za-z0-9_-]{44}")]
     serials: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_CHIPS)] = ()
     hardware: Text | None = None
     v: Literal[1] = 1
 
 
-class Enrolment(Wire, frozen=True, kw_only=True):
+class Enrolment(Answer, frozen=True, kw_only=True):
     """The collector's answer; the agent keeps it.
 
     Attributes:

@@ -13,13 +13,22 @@ SiteId = NewType("SiteId", str)
 KeyId = NewType("KeyId", str)
 TokenId = NewType("TokenId", str)
 
-Digest = Annotated[str, msgspec.Meta(min_length=43, max_length=43, pattern="^[A-Za-z0-9_-]{43}$")]
-"""base64url of 32 bytes, 43 characters."""
 
-SiteName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+def whole(pattern: str) -> msgspec.Meta:
+    """Return the constraint that a text is, from end to end, what `pattern` describes.
+
+    `$` alone also fits before a final line feed, and one thing would have two names.
+    """
+    return msgspec.Meta(pattern=rf"^(?:{pattern})$(?!\n)")
+
+
+Digest = Annotated[str, whole("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")]
+"""base64url of 32 bytes: 43 characters, of which the last has no stray low bits."""
+
+SiteName = Annotated[str, whole("[a-z0-9][a-z0-9-]{0,62}")]
 """Site id: lower-case letters, digits and hyphens, at most 63 characters, as a DNS label."""
 
-HostName = Annotated[str, msgspec.Meta(pattern="^h-[a-z2-7]{26}$")]
+HostName = Annotated[str, whole("h-[a-z2-7]{26}")]
 """Host id: ``h-`` and 26 base32 characters (128 random bits), given out at enrolment."""
 
 NO_PREVIOUS = "A" * 43

@@ -16,16 +16,16 @@ from typing import Annotated
 import msgspec
 
 from chipledger_evidence.codec import encode_canonical
-from chipledger_evidence.ids import sha256_b64
+from chipledger_evidence.ids import sha256_b64, whole
 
 MAX_CHIPS = 64
 MAX_PCI_FUNCTIONS = 1024
 MAX_COUNTER = 2**53 - 1
 
 Text = Annotated[str, msgspec.Meta(max_length=256)]
-Hex = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2}){0,256}$")]
+Hex = Annotated[str, whole("([0-9a-f]{2}){0,256}")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNTER)]
-Bdf = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$")]
+Bdf = Annotated[str, whole(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")]
 """PCI address as sysfs writes it: lower case, domain of four digits (more only if needed)."""
 
 
@@ -59,7 +59,7 @@ class Unread(Wire, frozen=True, kw_only=True):
     raw: Hex | None = None
 
 
-FieldPath = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_.]{1,64}$")]
+FieldPath = Annotated[str, whole("[a-z0-9_.]{1,64}")]
 Reasons = Annotated[dict[FieldPath, Unread], msgspec.Meta(max_length=64)]
 ReadCount = Count | Unread
 
@@ -81,9 +81,9 @@ class PciIds(Wire, frozen=True, kw_only=True):
     """PCI identity as NVML reports it (nvmlPciInfo_t)."""
 
     bdf: Bdf
-    device: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
+    device: Annotated[str, whole("[0-9a-f]{8}")]
     """Device id ‖ vendor id, e.g. ``233010de``."""
-    subsystem: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
+    subsystem: Annotated[str, whole("[0-9a-f]{8}")]
     """Subsystem device ‖ vendor, e.g. ``16c110de``."""
     class_code: Count | None = None
 
@@ -267,7 +267,7 @@ class Library(Wire, frozen=True, kw_only=True):
 class Provider(Wire, frozen=True, kw_only=True):
     """Who answered for NVML. Anything but ``nvml`` is accepted only for a test site."""
 
-    kind: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
+    kind: Annotated[str, whole("[a-z][a-z0-9-]{0,31}")]
     library: Library | None = None
     preload: bool = False
     """LD_PRELOAD, LD_LIBRARY_PATH or /etc/ld.so.preload could change what is loaded."""

@@ -21,7 +21,7 @@ from chipledger_agent.domain.failures import (
 )
 from chipledger_agent.ports import Clock, Health
 from chipledger_evidence.answers import Challenge, ChallengeRequest, ReportAnswer
-from chipledger_evidence.codec import decode_strict, encode_canonical
+from chipledger_evidence.codec import decode_answer, encode_canonical
 from chipledger_evidence.enrolment import MEDIA_TYPE as ENROLMENT_TYPE
 from chipledger_evidence.enrolment import Enrolment
 from chipledger_evidence.errors import EvidenceError
@@ -251,7 +251,7 @@ def _problem(answer: _Answer) -> _Problem | None:
 
 def _decode(answer: _Answer, kind: type[T]) -> T:
     try:
-        return decode_strict(answer.body, kind, max_bytes=MAX_ANSWER_BYTES)
+        return decode_answer(answer.body, kind, max_bytes=MAX_ANSWER_BYTES)
     except EvidenceError as error:
         raise _confused(f"HTTP status {answer.status}, {error}") from error
 
