@@ -1,0 +1,131 @@
+"""`chipledger-server reconcile`, and the captures of real machines as declared inventories."""
+
+from pathlib import Path
+
+import pytest
+
+from chipledger_testing.commands import Commands
+
+CAPTURES = {
+    "qx-h100.xml": ("H100-SXM5-80GB", 8, 15832),
+    "qx-b200.xml": ("B200-SXM6-180GB", 8, 36000),
+    "qx-gb200.xml": ("GB200-186GB", 4, 40000),
+    "qx-l40s.xml": ("L40S-48GB", 1, 5864),
+}
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    """Return the command line of a new collector with one site."""
+    made = Commands(tmp_path)
+    made.initialise()
+    made.site("johor")
+    return made
+
+
+@pytest.mark.shared
+def test_real_captures_are_declared_chips_that_fill_no_hole(
+    commands: Commands, shared: Path
+) -> None:
+    """21 chips, each of the right model and TPP, in a column of their own."""
+    for name, (sku, chips, _) in CAPTURES.items():
+        commands.done("import", "nvidia-smi", str(shared / "captures" / name), "--site", "johor")
+        commands.done("receive", "--site", "johor", "--sku", sku, "--pieces", str(chips))
+
+    report = commands.answer("reconcile", "--site", "johor")[0]["report"]
+    rows = {row["sku"]: row for row in report["rows"]}
+    found = {sku: (row["declared"], row["tpp_each"]) for sku, row in rows.items()}
+    assert found == {sku: (chips, tpp) for sku, chips, tpp in CAPTURES.values()}
+    assert sum(row["declared"] for row in rows.values()) == 21
+    assert sum(row["unaccounted"] for row in rows.values()) == 21
+    assert all(sum(row["present"].values()) == 0 for row in rows.values())
+    assert report["unknown_models"] == []
+
+
+@pytest.mark.shared
+def test_a_newer_declaration_of_a_machine_replaces_the_older(
+    commands: Commands, shared: Path
+) -> None:
+    """Under the same label; another label is another machine."""
+    capture = str(shared / "captures" / "qx-l40s.xml")
+    for at in ("2026-01-05", "2026-01-06"):
+        commands.done("import", "nvidia-smi", capture, "--site", "johor", "--at", at)
+    assert commands.answer("reconcile")[0]["report"]["rows"][0]["declared"] == 1
+    commands.done("import", "nvidia-smi", capture, "--site", "johor", "--label", "other")
+
+    assert commands.answer("reconcile")[0]["report"]["rows"][0]["declared"] == 2
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("no xml at all", "malformed-document"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "document-declares-entities"),
+        ("<other/>", "malformed-document"),
+    ],
+)
+def test_a_document_that_is_none_is_refused(document: str, code: str, commands: Commands) -> None:
+    """With its code; nothing is declared."""
+    path = commands.file("bad.xml", document)
+
+    assert code in commands.run("import", "nvidia-smi", path, "--site", "johor").err
+
+
+def test_the_table_says_what_is_known_and_how(commands: Commands) -> None:
+    """Both verdicts, every grade, TPP used and left, versions, and what cannot be seen."""
+    commands.done("receive", "--site", "johor", "--sku", "H100-SXM5-80GB", "--pieces", "8")
+    text = commands.done("reconcile")
+
+    for words in (
+        "physical: UNACCOUNTED: booked chips are unaccounted for (8 chips unaccounted for)",
+        "authorisation: NOT-AUTHORISED: chips that no licence or exception covers",
+        "126,656 TPP used, none is allowed",
+        "G1 self-reported",
+        "chips 2026-10-05.1 (in-force)",
+        "us-diffusion-2025 2025-01-13.1 (codified-not-enforced)",
+        "What this cannot see:",
+    ):
+        assert words in text
+    assert "verified" not in text.casefold()
+
+
+def test_1699_h100_pass_the_yearly_limit_and_1700_do_not(commands: Commands) -> None:
+    """Although the press says 1,700; counted on receipt, per ultimate parent, over all sites."""
+    commands.site("muar")
+    licence = {
+        "issuer": "BIS",
+        "number": "LPP-1",
+        "type": "LPP",
+        "consignee": "acme",
+        "valid_from": "2025-01-01",
+        "valid_to": "2027-12-31",
+        "source": {"sha256": "ab" * 32},
+    }
+    commands.done("licence", "add", commands.file("lpp.json", licence))
+    h100 = ("--sku", "H100-SXM5-80GB", "--at", "2026-02-01")
+    commands.done("receive", "--site", "johor", *h100, "--pieces", "1699")
+    assert _authorisation(commands) == ["within", "within"]
+    commands.done("receive", "--site", "muar", *h100, "--pieces", "1")
+
+    assert _authorisation(commands) == ["exceeded", "exceeded"]
+
+
+def _authorisation(commands: Commands) -> list[str]:
+    return [one["report"]["authorisation"] for one in commands.answer("reconcile")]
+
+
+def test_time_travel_on_the_command_line(commands: Commands) -> None:
+    """Before the receipt happened there was nothing."""
+    commands.done(
+        *("receive", "--site", "johor", "--sku", "H100-SXM5-80GB", "--pieces", "8"),
+        *("--at", "2026-02-01"),
+    )
+
+    assert commands.answer("reconcile", "--as-of", "2026-01-31")[0]["report"]["rows"] == []
+    assert commands.answer("reconcile", "--as-of", "2026-02-01")[0]["report"]["rows"] != []
+    assert "invalid-parameter" in commands.run("reconcile", "--as-of", "2999-01-01").err
+
+
+def test_an_unknown_site_has_a_code(commands: Commands) -> None:
+    """The same as the API's."""
+    assert "unknown-site" in commands.run("reconcile", "--site", "nowhere").err
