@@ -6,6 +6,8 @@ from typing import Annotated, Final, NewType
 
 import msgspec
 
+from chipledger_evidence.ids import whole
+
 MAX_INTEGER: Final = 2**53 - 1
 """Largest integer of the format: what every JSON reader holds exactly."""
 
@@ -13,22 +15,20 @@ EventId = NewType("EventId", str)
 
 Text = Annotated[str, msgspec.Meta(max_length=512)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Serial = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,63}$")]
+Serial = Annotated[str, whole(r"[A-Za-z0-9][A-Za-z0-9./_-]{0,63}")]
 """A printed serial, kept as text: leading zeros count."""
-SkuName = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Za-z0-9.-]{0,63}$")]
-PartyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+SkuName = Annotated[str, whole(r"[A-Z0-9][A-Za-z0-9.-]{0,63}")]
+PartyName = Annotated[str, whole(r"[a-z0-9][a-z0-9-]{0,62}")]
+Country = Annotated[str, whole("[A-Z]{2}")]
 """ISO 3166-1 alpha-2, upper case."""
 Millis = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 """Unix time in milliseconds, UTC."""
-Sha256Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Sha256Hex = Annotated[str, whole("[0-9a-f]{64}")]
 """SHA-256 in lower-case hex, as sha256sum prints it."""
-PciId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
+PciId = Annotated[str, whole("[0-9a-f]{8}")]
 """Device id then vendor id, e.g. ``233010de``; the spelling of the inventory statement."""
-Pdi = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
-Uuid = Annotated[
-    str, msgspec.Meta(pattern="^GPU-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
-]
+Pdi = Annotated[str, whole("[0-9a-f]{16}")]
+Uuid = Annotated[str, whole("GPU-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")]
 
 
 class Record(

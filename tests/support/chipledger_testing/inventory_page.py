@@ -58,7 +58,7 @@ def _rows(node: ast.ClassDef) -> list[tuple[str, str, str]]:
 
 def _kind(annotation: ast.expr) -> str:
     text = ast.unparse(annotation).replace(" | None", "").replace("|", "or")
-    return text.split("msgspec.Meta")[0].removeprefix("Annotated[").rstrip(", ")
+    return text.split("msgspec.Meta")[0].split("whole(")[0].removeprefix("Annotated[").rstrip(", ")
 
 
 if __name__ == "__main__":
