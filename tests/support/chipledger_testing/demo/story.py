@@ -12,6 +12,7 @@ from typing import Final
 
 from chipledger_book.events import (
     ByBoard,
+    ByCount,
     ByUnit,
     Event,
     LicenceGranted,
@@ -145,6 +146,7 @@ def _bengaluru(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
     yield _licence(now_ms, "blr-1", owner, grant)
     lines: list[Line] = [ByUnit(model="HGX-H200-8", serials=("SRV-BLR-0001",))]
     lines.append(ByUnit(model="HGX-H100-8", serials=("SRV-BLR-0002",)))
+    lines.append(ByCount(sku="T4-16GB", pieces=1))
     for host in hosts:
         for sku, name in (("A100-SXM4-40GB", "A100"), ("L40S-48GB", "L40S")):
             serials = tuple(sorted(set(_serials(host, name)))) if host.site == "blr-1" else ()
