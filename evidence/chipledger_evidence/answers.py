@@ -8,18 +8,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from chipledger_evidence.codec import Answer, Wire
 from chipledger_evidence.framing import MAX_TOKENS
 from chipledger_evidence.ids import Digest, HostName, whole
-from chipledger_evidence.inventory import Count, Text, Wire
+from chipledger_evidence.inventory import Count, Text
 
 Want = Literal["full", "evidence"]
 
 TRY_AGAIN = frozenset({"disk-full", "not-stored", "overloaded", "rate-limited", "stopping"})
 """Codes of a refused token that say nothing against the token: keep it and send it again."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of every answer: typed and bounded, open to members of later versions."""
 
 
 class ChallengeRequest(Wire, frozen=True, kw_only=True):

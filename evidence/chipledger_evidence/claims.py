@@ -8,8 +8,9 @@ from typing import Annotated
 
 import msgspec
 
+from chipledger_evidence.codec import Wire
 from chipledger_evidence.ids import Digest, HostName, SiteName, whole
-from chipledger_evidence.inventory import MAX_CHIPS, Count, Counters, Inventory, Text, Wire
+from chipledger_evidence.inventory import MAX_CHIPS, Count, Counters, Inventory, Text
 
 INVENTORY_PROFILE = "tag:chipledger.org,2026:host-inventory#1"
 HEARTBEAT_PROFILE = "tag:chipledger.org,2026:host-heartbeat#1"

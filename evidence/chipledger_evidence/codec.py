@@ -19,6 +19,17 @@ T = TypeVar("T")
 MAX_TOKEN_BYTES = 256 * 1024
 """Largest payload of one token, in bytes."""
 
+
+class Wire(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Base of every wire struct: strict, immutable, absent members absent."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every answer: typed and bounded, open to members of later versions."""
+
+
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 

@@ -10,12 +10,18 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chipledger_evidence.answers import Answer
 from chipledger_evidence.claims import Seconds
-from chipledger_evidence.codec import b64url_decode, b64url_encode, decode_strict, encode_canonical
+from chipledger_evidence.codec import (
+    Answer,
+    Wire,
+    b64url_decode,
+    b64url_encode,
+    decode_strict,
+    encode_canonical,
+)
 from chipledger_evidence.errors import Code, EvidenceError
 from chipledger_evidence.ids import Digest, HostName, SiteName, whole
-from chipledger_evidence.inventory import MAX_CHIPS, Count, Text, Wire
+from chipledger_evidence.inventory import MAX_CHIPS, Count, Text
 from chipledger_evidence.keys import Algorithm, Jwk, PublicKey, Signer, load_jwk
 
 MEDIA_TYPE = "application/jwt"

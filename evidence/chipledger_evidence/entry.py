@@ -9,9 +9,9 @@ import hashlib
 from enum import StrEnum
 from typing import Literal
 
-from chipledger_evidence.codec import b64url_encode, encode_canonical
+from chipledger_evidence.codec import Wire, b64url_encode, encode_canonical
 from chipledger_evidence.ids import Digest
-from chipledger_evidence.inventory import Count, Wire
+from chipledger_evidence.inventory import Count
 from chipledger_evidence.merkle import leaf_hash
 
 SALT_BYTES = 16

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import msgspec
 
-from chipledger_evidence.codec import encode_canonical
+from chipledger_evidence.codec import Wire, encode_canonical
 from chipledger_evidence.ids import sha256_b64, whole
 
 MAX_CHIPS = 64
@@ -27,12 +27,6 @@ Hex = Annotated[str, whole("([0-9a-f]{2}){0,256}")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNTER)]
 Bdf = Annotated[str, whole(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")]
 """PCI address as sysfs writes it: lower case, domain of four digits (more only if needed)."""
-
-
-class Wire(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
-):
-    """Base of every wire struct: strict, immutable, absent members absent."""
 
 
 class Why(StrEnum):
@@ -203,7 +197,7 @@ class Chip(Wire, frozen=True, kw_only=True):
     """Number of NVLinks that answer, active or not: tells export variants apart."""
     hostname_tag: Text | None = None
     dram_encryption: Count | None = None
-    unread: Reasons = {}
+    unread: Reasons = msgspec.field(default_factory=dict)
     """Why a field above is absent: its name (nested names dotted) → reason."""
 
 
@@ -232,7 +226,7 @@ class PciFunction(Wire, frozen=True, kw_only=True):
     numa_node: Annotated[int, msgspec.Meta(ge=-1, le=65535)] | None = None
     dsn: Hex | None = None
     """PCIe Device Serial Number, where readable (root) and not zero."""
-    unread: Reasons = {}
+    unread: Reasons = msgspec.field(default_factory=dict)
 
 
 class ProcGpu(Wire, frozen=True, kw_only=True):
@@ -304,7 +298,7 @@ class Inventory(Wire, frozen=True, kw_only=True):
     excluded: Annotated[tuple[Excluded, ...], msgspec.Meta(max_length=MAX_CHIPS)] = ()
     pci: Annotated[tuple[PciFunction, ...], msgspec.Meta(max_length=MAX_PCI_FUNCTIONS)] = ()
     proc: Annotated[tuple[ProcGpu, ...], msgspec.Meta(max_length=MAX_CHIPS)] = ()
-    unread: Reasons = {}
+    unread: Reasons = msgspec.field(default_factory=dict)
     """Why a field of this struct, `provider`, `driver`, `pci` or `proc` is absent."""
     hardware: Text | None = None
     """DMI vendor and product of the machine, self-reported."""

@@ -16,10 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from chipledger_evidence.codec import b64url_decode, b64url_encode, encode_canonical
+from chipledger_evidence.codec import Wire, b64url_decode, b64url_encode, encode_canonical
 from chipledger_evidence.errors import Code, EvidenceError
 from chipledger_evidence.ids import KeyId, sha256_b64
-from chipledger_evidence.inventory import Wire
 
 Algorithm = Literal["ES256", "Ed25519"]
 

@@ -14,6 +14,7 @@ from typing import Literal
 from chipledger_evidence.claims import AnyClaims
 from chipledger_evidence.codec import (
     MAX_TOKEN_BYTES,
+    Wire,
     b64url_decode,
     b64url_encode,
     decode_strict,
@@ -21,7 +22,6 @@ from chipledger_evidence.codec import (
 )
 from chipledger_evidence.errors import Code, EvidenceError
 from chipledger_evidence.ids import Digest, TokenId
-from chipledger_evidence.inventory import Wire
 from chipledger_evidence.keys import SIGNATURE_BYTES, Algorithm, Signer
 
 MAX_HEADER_BYTES = 256

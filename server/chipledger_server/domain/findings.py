@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from chipledger_evidence.codec import encode_canonical
-from chipledger_evidence.inventory import Count, Text, Wire
+from chipledger_evidence.codec import Wire, encode_canonical
+from chipledger_evidence.inventory import Count, Text
 
 Detail = Mapping[str, Any]
 """What was seen: texts, whole numbers, and lists of them, under fixed names."""

@@ -7,9 +7,9 @@ never holds a token, a code or anything else that opens a door.
 from dataclasses import dataclass
 from typing import Literal
 
-from chipledger_evidence.codec import encode_canonical
+from chipledger_evidence.codec import Wire, encode_canonical
 from chipledger_evidence.entry import EntryType
-from chipledger_evidence.inventory import Count, Text, Wire
+from chipledger_evidence.inventory import Count, Text
 
 Action = Literal[
     "principal-added",

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from chipledger_evidence.codec import b64url_encode
+from chipledger_evidence.codec import Wire, b64url_encode
 from chipledger_evidence.enrolment import Enrolment, EnrolmentRequest, KeyTier, open_enrolment
 from chipledger_evidence.entry import SALT_BYTES
 from chipledger_evidence.ids import Digest, HostName, SiteName
-from chipledger_evidence.inventory import Count, Text, Wire
+from chipledger_evidence.inventory import Count, Text
 from chipledger_evidence.keys import Jwk, PublicKey
 from chipledger_evidence.nonce import RANDOM_BYTES, Kind, mint
 from chipledger_server.config import Policy

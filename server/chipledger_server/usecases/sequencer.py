@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from chipledger_evidence.codec import b64url_encode, encode_canonical
+from chipledger_evidence.codec import Wire, b64url_encode, encode_canonical
 from chipledger_evidence.entry import EntryType
-from chipledger_evidence.inventory import Count, Text, Wire
+from chipledger_evidence.inventory import Count, Text
 from chipledger_server.config import Log
 from chipledger_server.domain.findings import Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken

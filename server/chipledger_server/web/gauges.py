@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, cast
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from chipledger_evidence.codec import encode_canonical
-from chipledger_evidence.inventory import Count, Text, Wire
+from chipledger_evidence.codec import Wire, encode_canonical
+from chipledger_evidence.inventory import Count, Text
 from chipledger_server.domain.vitals import Doors, Pace, Vitals
 from chipledger_server.ports import Clock
 
