@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert
 
 from chipledger_server.adapters import schema
+from chipledger_server.adapters.rows import STATEMENTS
 from chipledger_server.domain.codes import Code, ServerError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -51,7 +52,9 @@ Writer = sqlite3.Connection
 
 def open_writer(path: Path) -> Writer:
     """Return a bare connection for the hand-written statements of the writer thread."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+    )
     for pragma in PRAGMAS:
         connection.execute(pragma)
     return connection

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from chipledger_evidence.nonce import Freshness
+from chipledger_server.adapters.rows import insert_many
 from chipledger_server.domain.arrival import NEW, SPENT, Arrival, FirstAnswer, Outcome, Refusal
 from chipledger_server.domain.codes import Code, ServerError
 
@@ -20,8 +21,9 @@ _TOKENS: Final = (
     "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
 )
 _NONCES: Final = ("INSERT INTO spent_nonces (nonce, token, expires_s) VALUES ", "(?,?,?)")
-_INVENTORY: Final = (
-    "INSERT OR IGNORE INTO inventories (digest, token, provider, body) VALUES (?,?,?,?)"
+_INVENTORIES: Final = (
+    "INSERT OR IGNORE INTO inventories (digest, token, provider, body) VALUES ",
+    "(?,?,?,?)",
 )
 _BLOB: Final = "INSERT OR IGNORE INTO blobs (digest, token, body) VALUES (?,?,?)"
 _REFUSAL: Final = (
@@ -31,7 +33,6 @@ _FIRST: Final = (
     "SELECT received_ms, freshness, leaf FROM tokens WHERE host = ? AND seq = ? AND id = ?"
 )
 _SPENT_BY: Final = "SELECT token FROM spent_nonces WHERE nonce = ?"
-_MOST_ROWS: Final = 64  # a power of two, so that few different statements are ever prepared
 
 
 class IngestTables:
@@ -86,8 +87,9 @@ class IngestTables:
         return NEW
 
     def _insert(self, arrivals: Sequence[Arrival]) -> None:
-        self._insert_many(_TOKENS, [_row(arrival) for arrival in arrivals])
-        self._insert_many(
+        insert_many(self._connection.execute, _TOKENS, [_row(arrival) for arrival in arrivals])
+        insert_many(
+            self._connection.execute,
             _NONCES,
             [
                 (arrival.nonce, arrival.identity, arrival.nonce_expires_s)
@@ -95,12 +97,16 @@ class IngestTables:
                 if arrival.nonce is not None
             ],
         )
+        insert_many(
+            self._connection.execute,
+            _INVENTORIES,
+            [
+                (new.digest, arrival.pos, new.provider, new.body)
+                for arrival in arrivals
+                if (new := arrival.inventory) is not None
+            ],
+        )
         for arrival in arrivals:
-            if arrival.inventory is not None:
-                new = arrival.inventory
-                self._connection.execute(
-                    _INVENTORY, (new.digest, arrival.pos, new.provider, new.body)
-                )
             for digest, body in arrival.blobs:
                 self._connection.execute(_BLOB, (digest, arrival.pos, body))
 
@@ -110,14 +116,10 @@ class IngestTables:
             _REFUSAL, [(r.host, r.kid, r.token, r.code, r.detail, r.received_ms) for r in refusals]
         )
 
-    def _insert_many(self, statement: tuple[str, str], rows: Sequence[tuple[Any, ...]]) -> None:
-        start, left = 0, len(rows)
-        head, row = statement
-        while left:
-            count = min(_MOST_ROWS, 1 << (left.bit_length() - 1))
-            values = [value for one in rows[start : start + count] for value in one]
-            self._connection.execute(head + ",".join([row] * count), values)
-            start, left = start + count, left - count
+
+def forget_nonces(connection: sqlite3.Connection, before_s: int) -> None:
+    """Drop challenges that expired before a time; what echoes one of them is late anyway."""
+    connection.execute("DELETE FROM spent_nonces WHERE expires_s < ?", (before_s,))
 
 
 def _row(arrival: Arrival) -> tuple[Any, ...]:
@@ -136,8 +138,3 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
         arrival.salt,
         arrival.leaf,
     )
-
-
-def forget_nonces(connection: sqlite3.Connection, before_s: int) -> None:
-    """Drop challenges that expired before a time; what echoes one of them is late anyway."""
-    connection.execute("DELETE FROM spent_nonces WHERE expires_s < ?", (before_s,))

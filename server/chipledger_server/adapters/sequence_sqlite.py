@@ -1,12 +1,13 @@
 """The sequencer's state in SQLite: hosts in memory, everything rare by single statements.
 
-Host states live here for as long as the process does; `flush` writes the changed ones in one
-statement each 64. After a transaction is rolled back, `forget` drops them all, and they are
+Host states live here for as long as the process does; `flush` writes the changed ones, many in
+one statement. After a transaction is rolled back, `forget` drops them all, and they are
 read again as they were committed.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -14,20 +15,20 @@ import msgspec
 from chipledger_evidence.codec import b64url_decode, b64url_encode, encode_canonical
 from chipledger_evidence.entry import SALT_BYTES, EntryType, entry_hash, make_entry
 from chipledger_evidence.inventory import Inventory
+from chipledger_server.adapters.rows import MOST_ROWS, insert_many
 from chipledger_server.adapters.tokens_sqlite import unpack_prevs
 from chipledger_server.domain.chain import Chain, Link, Neighbours
 from chipledger_server.domain.crosscheck import Line, State
 from chipledger_server.domain.duplicates import Claim
 from chipledger_server.domain.findings import SEVERITY, About, Detail, Kind
 from chipledger_server.domain.hosts import HostState
-from chipledger_server.domain.identity import AliasKind, Known
+from chipledger_server.domain.identity import AliasKind
 from chipledger_server.domain.packing import unpack_body
 from chipledger_server.ports import Entropy
 
 COLLECTOR: Final = "collector"
 _SILENT: Final = "silent-host"
 _MOST_DUE: Final = 1000
-_MOST_ROWS: Final = 64
 _HOST: Final = (
     "SELECT num, id, site, enrolled_ms, seq, token, missing, received_ms, fresh_ms, fresh_seq,"
     " inventory, silent_since_ms FROM hosts WHERE "
@@ -39,9 +40,15 @@ _UPDATE: Final = (
     " fresh_seq = v.fresh_seq, inventory = v.inventory, silent_since_ms = v.silent_since_ms"
     " FROM v WHERE hosts.num = v.num"
 )
-_PUT_LINES: Final = """
-    INSERT INTO inventory_chips (inventory, chip, "index", state, uuid, pdi, serial, board_part,
-    name, device, subsystem, bdf) VALUES """
+_ALIASES: Final = (
+    "WITH n(kind, value) AS (VALUES {rows}) SELECT a.kind, a.value, a.chip"
+    " FROM n CROSS JOIN chip_aliases a ON a.kind = n.kind AND a.value = n.value"
+)
+_LINES: Final = (
+    """INSERT INTO inventory_chips (inventory, chip, "index", state, uuid, pdi, serial, board_part,
+    name, device, subsystem, bdf) VALUES """,
+    "(?,?,?,?,?,?,?,?,?,?,?,?)",
+)
 _LINE_OF: Final = """
     SELECT "index", state, uuid, pdi, serial, board_part, name, device, subsystem, bdf
     FROM inventory_chips JOIN presence USING (inventory)
@@ -129,12 +136,10 @@ class SqliteSequenceStore:
             if state.changed:
                 state.changed = False
                 rows.append(_host_row(state))
-        for start in range(0, len(rows), _MOST_ROWS):
-            part = rows[start : start + _MOST_ROWS]
+        for start in range(0, len(rows), MOST_ROWS):
+            part = rows[start : start + MOST_ROWS]
             values = [value for row in part for value in row]
-            self._execute(
-                _UPDATE.format(rows=",".join(["(?,?,?,?,?,?,?,?,?)"] * len(part))), values
-            )
+            self._execute(_update(len(part)), values)
 
     # Tokens and inventories
 
@@ -184,15 +189,8 @@ class SqliteSequenceStore:
     def put_lines(self, digest: str, lines: Sequence[tuple[Line, int | None]]) -> None:
         """Keep the resolved lines of an inventory."""
         name = b64url_decode(digest)
-        for start in range(0, len(lines), _MOST_ROWS):
-            part = lines[start : start + _MOST_ROWS]
-            values: list[Any] = []
-            for line, chip in part:
-                values += (name, chip, *_line_values(line))
-            self._execute(
-                _PUT_LINES + ",".join(["(?,?,?,?,?,?,?,?,?,?,?,?)"] * len(part)),
-                values,
-            )
+        rows = [(name, chip, *_line_values(line)) for line, chip in lines]
+        insert_many(self._execute, _LINES, rows)
 
     def line_of(self, chip: int, host: str) -> Line:
         """Return the newest line of a host that names a chip."""
@@ -204,28 +202,19 @@ class SqliteSequenceStore:
         names = ("uuid", "pdi", "serial", "board_part", "name", "device", "subsystem", "bdf")
         return Line(index=index, state=State(state), **dict(zip(names, texts, strict=True)))
 
-    def aliases(self, pdi: str | None, uuid: str | None) -> Known:
-        """Return what two aliases are known to name."""
-        named: dict[str, int] = dict(
-            self._execute(
-                "SELECT kind, chip FROM chip_aliases WHERE (kind = 'pdi' AND value = ?)"
-                " OR (kind = 'uuid' AND value = ?)",
-                (pdi, uuid),
-            ).fetchall()
-        )
-        by_pdi, by_uuid = named.get("pdi"), named.get("uuid")
-        if by_pdi is None and by_uuid is None:
-            return Known()
-        return Known(
-            by_pdi=by_pdi,
-            by_uuid=by_uuid,
-            pdis_of_uuid=self._aliases_of(by_uuid, "pdi"),
-            uuids_of_pdi=self._aliases_of(by_pdi, "uuid"),
-        )
+    def aliases(
+        self, names: Sequence[tuple[AliasKind, str]]
+    ) -> Mapping[tuple[str, str | None], int]:
+        """Return the chips that these aliases name, as far as they do."""
+        if not names:
+            return {}
+        rows = self._execute(
+            _aliases(len(names)), [text for name in names for text in name]
+        ).fetchall()
+        return {(kind, value): chip for kind, value, chip in rows}
 
-    def _aliases_of(self, chip: int | None, kind: AliasKind) -> frozenset[str]:
-        if chip is None:
-            return frozenset()
+    def aliases_of(self, chip: int, kind: AliasKind) -> frozenset[str]:
+        """Return the aliases of one kind that name a chip."""
         rows = self._execute(
             "SELECT value FROM chip_aliases WHERE chip = ? AND kind = ?", (chip, kind)
         ).fetchall()
@@ -388,6 +377,16 @@ class SqliteSequenceStore:
 
 _RANGES: Any = tuple[tuple[int, int], ...]
 _HELD: Final = frozenset({State.READ.value, State.LOST.value})
+
+
+@lru_cache(maxsize=MOST_ROWS)
+def _update(count: int) -> str:
+    return _UPDATE.format(rows=",".join(["(?,?,?,?,?,?,?,?,?)"] * count))
+
+
+@lru_cache(maxsize=2 * MOST_ROWS)
+def _aliases(count: int) -> str:
+    return _ALIASES.format(rows=",".join(["(?,?)"] * count))
 
 
 def _host_row(state: HostState) -> tuple[Any, ...]:

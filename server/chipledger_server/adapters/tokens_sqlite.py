@@ -1,7 +1,6 @@
 """Stored tokens, back as the exact bytes that were received."""
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,10 +10,9 @@ from chipledger_evidence.codec import b64url_encode, encode_canonical
 from chipledger_evidence.keys import Jwk
 from chipledger_evidence.nonce import Freshness
 from chipledger_evidence.token import Header, Token
+from chipledger_server.adapters.rows import Execute
 from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.packing import Form, inventory_of, unpack, unpack_body
-
-Execute = Callable[..., sqlite3.Cursor]
 
 _LOGGED: Final = """
     SELECT pos, host, id, freshness, received_ms, form, base, payload

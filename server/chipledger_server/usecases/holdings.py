@@ -11,7 +11,7 @@ from chipledger_server.domain.crosscheck import Checked, Line, State, check
 from chipledger_server.domain.duplicates import overlaps, settle
 from chipledger_server.domain.findings import MOST_LISTED, About, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
-from chipledger_server.domain.identity import resolve
+from chipledger_server.domain.identity import AliasKind, Known, resolve
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence_store import SequenceStore
 
@@ -105,23 +105,41 @@ class Holdings:
         known = self.store.lines(token.claims.inv)
         if known is not None:
             return known, []
+        named = self.store.aliases(_names(checked.lines))
         resolved: list[tuple[Line, int | None]] = []
         changes: list[str] = []
         for line in checked.lines:
             chip = None
             if line.state is not State.NOT_PHYSICAL and (line.pdi or line.uuid):
-                answer = resolve(line.pdi, line.uuid, self.store.aliases(line.pdi, line.uuid))
-                chip = answer.chip
-                if chip is None:
-                    chip = self.store.new_chip(token.received_ms, host.id)
-                for kind, value in answer.learn:
-                    self.store.learn(kind, value, chip, token.received_ms)
-                if answer.changed is not None:
-                    changes.append(answer.changed)
+                by_pdi, by_uuid = named.get(("pdi", line.pdi)), named.get(("uuid", line.uuid))
+                if by_pdi is not None and by_pdi == by_uuid:
+                    chip = by_pdi
+                else:
+                    chip = self._identify(host, line, token, changes)
             resolved.append((line, chip))
         self.store.put_lines(token.claims.inv, resolved)
         held = (chip for line, chip in resolved if chip is not None and line.state in HELD)
         return frozenset(held), changes
+
+    def _identify(self, host: HostState, line: Line, token: LoggedToken, changes: list[str]) -> int:
+        """Return the chip of a line whose aliases do not simply agree on one."""
+        named = self.store.aliases(_names([line]))  # anew: the line before may have taught some
+        by_pdi, by_uuid = named.get(("pdi", line.pdi)), named.get(("uuid", line.uuid))
+        known = Known(
+            by_pdi=by_pdi,
+            by_uuid=by_uuid,
+            pdis_of_uuid=frozenset() if by_uuid is None else self.store.aliases_of(by_uuid, "pdi"),
+            uuids_of_pdi=frozenset() if by_pdi is None else self.store.aliases_of(by_pdi, "uuid"),
+        )
+        answer = resolve(line.pdi, line.uuid, known)
+        chip = answer.chip
+        if chip is None:
+            chip = self.store.new_chip(token.received_ms, host.id)
+        for kind, value in answer.learn:
+            self.store.learn(kind, value, chip, token.received_ms)
+        if answer.changed is not None:
+            changes.append(answer.changed)
+        return chip
 
     def _note(
         self, host: HostState, inventory: Inventory, checked: Checked, token: LoggedToken
@@ -161,6 +179,16 @@ class Holdings:
                 self._named.clear()
             self._named[key] = known
         return known
+
+
+def _names(lines: Sequence[Line]) -> list[tuple[AliasKind, str]]:
+    names: list[tuple[AliasKind, str]] = []
+    for line in lines:
+        if line.pdi is not None:
+            names.append(("pdi", line.pdi))
+        if line.uuid is not None:
+            names.append(("uuid", line.uuid))
+    return names
 
 
 def _forget_rivals(host: HostState, other: HostState, chip: int) -> None:

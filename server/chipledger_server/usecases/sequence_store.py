@@ -1,6 +1,6 @@
 """What the fold needs of a store: one transaction's view of state, changed as it is asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from chipledger_evidence.inventory import Inventory
@@ -9,7 +9,7 @@ from chipledger_server.domain.crosscheck import Line
 from chipledger_server.domain.duplicates import Claim
 from chipledger_server.domain.findings import About, Detail, Kind
 from chipledger_server.domain.hosts import HostState
-from chipledger_server.domain.identity import AliasKind, Known
+from chipledger_server.domain.identity import AliasKind
 
 
 class SequenceStore(Protocol):
@@ -51,8 +51,14 @@ class SequenceStore(Protocol):
         """Return the newest line of a host that names a chip."""
         ...
 
-    def aliases(self, pdi: str | None, uuid: str | None) -> Known:
-        """Return what two aliases are known to name."""
+    def aliases(
+        self, names: Sequence[tuple[AliasKind, str]]
+    ) -> Mapping[tuple[str, str | None], int]:
+        """Return the chips that these aliases name, as far as they do."""
+        ...
+
+    def aliases_of(self, chip: int, kind: AliasKind) -> frozenset[str]:
+        """Return the aliases of one kind that name a chip."""
         ...
 
     def new_chip(self, at_ms: int, host: str) -> int:
