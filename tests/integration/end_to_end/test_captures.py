@@ -78,7 +78,7 @@ def test_captured_machines_are_balanced(stage: Stage) -> None:
         "four reports", lambda: len(stage.get("/api/v1/chips?limit=100", reader)["items"]) == 21
     )
     report = json.loads(stage.server("reconcile", "--site", "cap-1", "--json"))
-    site = report["sites"][0] if "sites" in report else report
+    site = report[0]["report"]
     rows = {row["sku"]: row for row in site["rows"]}
     assert {sku: (row["present"]["G1"], row["tpp_each"]) for sku, row in rows.items()} == TPP
     assert site["physical"] == "agrees"
