@@ -14,6 +14,7 @@ from enum import StrEnum
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.terms import Grade
+from chipledger_server.domain.liveness import unseen_ms
 
 
 class Reading(StrEnum):
@@ -113,8 +114,7 @@ class Patience:
 
     def silent(self, last_ms: int, at_ms: int) -> bool:
         """Tell whether a host last heard at one time is silent at another."""
-        overlap = sum(max(0, min(end, at_ms) - max(start, last_ms)) for start, end in self.downtime)
-        return at_ms - last_ms - overlap > self.limit_ms
+        return unseen_ms(last_ms, at_ms, self.downtime) > self.limit_ms
 
 
 def settle(
