@@ -110,14 +110,17 @@ def _by_identity(
 
 def _by_count(items: Sequence[Item], chips: Sequence[SeenChip], result: Matching) -> list[SeenChip]:
     """Fill what is left with chips it cannot be compared with; return the chips over."""
-    places: dict[Kinds, deque[str]] = defaultdict(deque)
+    places: dict[Kinds, deque[Item]] = defaultdict(deque)
     for item in items:
-        places[frozenset(item.names)].extend([item.key] * result.left[item.key])
+        if result.left[item.key]:
+            places[frozenset(item.names)].append(item)
     groups: dict[tuple[ChipState, Kinds], list[SeenChip]] = defaultdict(list)
     for chip in chips:
         kinds = frozenset(kind for kind in KINDS if getattr(chip, kind) is not None)
         groups[chip.state, kinds].append(chip)
-    flow = _Flow({kinds: len(keys) for kinds, keys in places.items() if keys})
+    flow = _Flow(
+        {kinds: sum(result.left[one.key] for one in held) for kinds, held in places.items()}
+    )
     order = {state: place for place, state in enumerate(ChipState)}
     for state, kinds in sorted(groups, key=lambda group: (order[group[0]], sorted(group[1]))):
         flow.fill((state, kinds), len(groups[state, kinds]))
@@ -127,9 +130,11 @@ def _by_count(items: Sequence[Item], chips: Sequence[SeenChip], result: Matching
         for kinds in sorted(flow.capacity, key=sorted):
             for _ in range(flow.sent.get((group, kinds), 0)):
                 chip = next(waiting)
-                key = places[kinds].popleft()
+                key = places[kinds][0].key
                 result.left[key] -= 1
                 result.by_count[chip.chip_id] = key
+                if not result.left[key]:
+                    places[kinds].popleft()
         over.extend(waiting)
     return over
 
@@ -148,13 +153,17 @@ class _Flow:
     def fill(self, group: tuple[ChipState, Kinds], wanted: int) -> None:
         """Place as many of `wanted` chips of a group as can be."""
         while wanted:
-            placed = self._place(group, wanted, frozenset())
+            placed = self._place(group, wanted, set())
             if not placed:
                 return
             wanted -= placed
 
-    def _place(self, group: tuple[ChipState, Kinds], wanted: int, visited: frozenset[Kinds]) -> int:
-        """Place up to `wanted`, moving others out of the way; return how many."""
+    def _place(self, group: tuple[ChipState, Kinds], wanted: int, visited: set[Kinds]) -> int:
+        """Place up to `wanted`, moving others out of the way; return how many.
+
+        `visited` is shared by one whole search: a place that could not be freed once cannot be
+        freed on another way to it either, and trying every way takes time without bound.
+        """
         options = [kinds for kinds in sorted(self.capacity, key=sorted) if not kinds & group[1]]
         for kinds in options:
             if self.free[kinds]:
@@ -165,9 +174,10 @@ class _Flow:
         for kinds in options:
             if kinds in visited:
                 continue
+            visited.add(kinds)
             for other in [who for (who, where), n in self.sent.items() if where == kinds and n]:
                 movable = min(wanted, self.sent[other, kinds])
-                moved = 0 if other == group else self._place(other, movable, visited | {kinds})
+                moved = 0 if other == group else self._place(other, movable, visited)
                 if moved:
                     self.sent[other, kinds] -= moved
                     self.sent[group, kinds] += moved

@@ -22,6 +22,7 @@ from chipledger_book.events import (
 )
 from chipledger_book.ledger import Book, fold
 from chipledger_book.licences import LicenceLine, QuantityUnit
+from chipledger_book.matching import KINDS, Item, match
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import Authorisation, Physical, SiteReport
 from chipledger_book.terms import Grade
@@ -234,3 +235,56 @@ def test_the_exception_is_kept_exactly_while_the_sum_is_at_most_26_900_000(
 def test_every_receipt_survives_its_bytes(event: Received) -> None:
     """Canonical bytes decode to the event that made them."""
     assert decode_event(encode_event(event)) == event
+
+
+KIND_SETS = st.frozensets(st.sampled_from(KINDS))
+
+
+@given(
+    st.lists(st.tuples(KIND_SETS, st.integers(1, 4)), max_size=16),
+    st.lists(st.tuples(KIND_SETS, st.sampled_from(ChipState)), max_size=30),
+)
+def test_as_many_as_can_be_are_matched_by_count(
+    booked: list[tuple[frozenset[str], int]], kinds_seen: list[tuple[frozenset[str], ChipState]]
+) -> None:
+    """Whatever names the sides have, no other assignment fills more places, present ones first."""
+    items = [
+        Item(
+            key=f"{place}", event="", line=0, place=place, sku=H100, chips=held, occurred_at_ms=0,
+            names=dict.fromkeys(kinds, f"booked-{place}"),
+        )
+        for place, (kinds, held) in enumerate(booked)
+    ]  # fmt: skip
+    seen = [
+        SeenChip(
+            chip_id=f"{number}", site="johor", host="h", grade=Grade.G1, state=state,
+            **dict.fromkeys(kinds, f"seen-{number}"),  # type: ignore[arg-type]
+        )
+        for number, (kinds, state) in enumerate(kinds_seen)
+    ]  # fmt: skip
+    found = match(items, seen)
+
+    filled = set(found.by_count)
+    for last in range(1, len(ChipState) + 1):
+        states = tuple(ChipState)[:last]
+        some = [one for one in seen if one.state in states]
+        assert sum(one.chip_id in filled for one in some) == most_that_fit(items, some)
+
+
+def most_that_fit(items: list[Item], seen: list[SeenChip]) -> int:
+    """Return the size of a largest assignment, chip by chip (Kuhn)."""
+    places = [item for item in items for _ in range(item.chips)]
+    holder: dict[int, SeenChip] = {}
+
+    def place(one: SeenChip, tried: set[int]) -> bool:
+        for number, item in enumerate(places):
+            comparable = any(getattr(one, kind) is not None for kind in item.names)
+            if comparable or number in tried:
+                continue
+            tried.add(number)
+            if number not in holder or place(holder[number], tried):
+                holder[number] = one
+                return True
+        return False
+
+    return sum(place(one, set()) for one in seen)
