@@ -75,7 +75,7 @@ def parse_nvidia_smi(document: bytes) -> SmiDocument:
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
     try:
         parser.Parse(document, True)  # noqa: FBT003 - the signature of expat
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: encodings
         raise _malformed(str(error)) from error
     return reader.document()
 
@@ -107,7 +107,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._path: list[str] = []
-        self._text: list[str] = []
+        self._text = ""
         self._head: dict[str, str] = {}
         self._chip: dict[str, str] = {}
         self._chips: list[dict[str, str]] = []
@@ -118,30 +118,30 @@ class _Reader:
         if len(self._path) >= MAX_DEPTH:
             raise _malformed(f"elements are nested deeper than {MAX_DEPTH}")
         self._path.append(name)
-        self._text = []
+        self._text = ""
         if self._path == [_ROOT, "gpu"]:
             self._chip = {}
 
     def text(self, data: str) -> None:
-        if sum(map(len, self._text)) < MAX_TEXT:
-            self._text.append(data)
+        if len(self._text) < MAX_TEXT:
+            self._text += data[:MAX_TEXT]
 
     def end(self, _name: str) -> None:
-        value = "".join(self._text).strip()[:MAX_TEXT]
+        value = self._text.strip()[:MAX_TEXT]
         below = tuple(self._path[2:])
         if self._path[:2] == [_ROOT, "gpu"]:
             if not below:
+                if len(self._chips) == MAX_CHIPS:
+                    raise _malformed(f"more than {MAX_CHIPS} GPUs")
                 self._chips.append(self._chip)
             elif below in _FIELDS and value not in _ABSENT:
                 self._chip.setdefault(_FIELDS[below], value)
         elif len(self._path) == 2:  # noqa: PLR2004 - a child of the root
             self._head.setdefault(self._path[1], value)
         self._path.pop()
-        self._text = []
+        self._text = ""
 
     def document(self) -> SmiDocument:
-        if len(self._chips) > MAX_CHIPS:
-            raise _malformed(f"{len(self._chips)} GPUs, at most {MAX_CHIPS} are read")
         attached = self._head.get("attached_gpus", "")
         return SmiDocument(
             taken_at=self._head.get("timestamp"),

@@ -116,6 +116,14 @@ def test_a_chip_that_is_attached_and_not_listed_shows() -> None:
             document(GPU.format("<a>" * 40 + "</a>" * 40)), Code.MALFORMED_DOCUMENT, id="deep"
         ),
         pytest.param(document(GPU * 1025), Code.MALFORMED_DOCUMENT, id="too-many"),
+        *(
+            pytest.param(
+                f'<?xml version="1.0" encoding="{name}"?><nvidia_smi_log/>'.encode(),
+                Code.MALFORMED_DOCUMENT,
+                id=f"encoding-{name}",
+            )
+            for name in ("no-such", "shift_jis", "idna", "base64", "undefined")
+        ),
         pytest.param(b" " * (MAX_DOCUMENT_BYTES + 1), Code.DOCUMENT_TOO_LARGE, id="oversize"),
     ],
 )
