@@ -159,7 +159,10 @@ def allocate(
     *,
     as_of_ms: int,
 ) -> Allocation:
-    """Cover what the sites hold, oldest arrivals first, chips seen beyond the book last."""
+    """Cover what the sites hold: arrivals that name a licence, the others, chips beyond the book.
+
+    Among each, the oldest come first.
+    """
     day = day_of(as_of_ms)
     begun = tuple(licence for licence in licences if licence.valid_from <= day)
     allocation = Allocation(day=day, lines=_line_states(begun, tables), licences=begun)
@@ -169,7 +172,15 @@ def allocate(
         counters.open_windows(site)
     booked = [need for exposure in held for need in _booked_needs(exposure)]
     needs = [need for need in booked if not counters.count(need)]
-    needs.sort(key=lambda need: (need.day, -need.sku.tpp, need.site.id, need.sku.sku))
+    needs.sort(
+        key=lambda need: (
+            need.charged_to is None,
+            need.day,
+            -need.sku.tpp,
+            need.site.id,
+            need.sku.sku,
+        )
+    )
     for need in needs:
         _cover(need, allocation)
     for exposure in sorted(held, key=lambda one: (-one.sku.tpp, one.site.id, one.sku.sku)):

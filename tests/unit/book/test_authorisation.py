@@ -281,6 +281,15 @@ def test_a_receipt_draws_on_the_licence_it_names() -> None:
     assert judged(*grants, received(8, charged_to="D-1")).authorisation is EXCEEDED
 
 
+def test_a_receipt_that_names_its_licence_comes_before_those_that_name_none() -> None:
+    """An earlier arrival takes what is free, not what another was shipped under."""
+    grants = (licence("D-1", pieces(8)), licence("D-2", pieces(8)))
+    unnamed = received(8, at=ms(2026, 1))
+    named = received(8, at=ms(2026, 2), charged_to="D-1")
+
+    assert judged(*grants, unnamed, named).authorisation is WITHIN
+
+
 def test_a_receipt_under_a_licence_does_not_use_the_exception() -> None:
     """Charged receipts leave the yearly limit alone."""
     found = judged(lpp(), licence("D-1", pieces(8)), received(8, charged_to="D-1"))
