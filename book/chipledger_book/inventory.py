@@ -17,8 +17,8 @@ from chipledger_book.errors import Code, refuse
 from chipledger_book.events import ByBoard, ByChip, ByCount, Line, Received
 from chipledger_book.ledger import Book, Booked
 from chipledger_book.matching import Item
-from chipledger_book.physical import SeenChip
-from chipledger_book.terms import day_of
+from chipledger_book.physical import ChipState, SeenChip
+from chipledger_book.terms import Grade, day_of
 
 
 def items_of(receipts: Iterable[Booked[Received]], catalogue: Catalogue) -> dict[str, list[Item]]:
@@ -118,7 +118,7 @@ def sightings(
             known[observed] = identify(observed, catalogue, day)
         return known[observed]
 
-    for chip in seen:
+    for chip in _once(seen):
         if chip.sku is not None:
             result.by_sku[catalogue.sku(chip.sku, day).sku].append(chip)
             continue
@@ -138,6 +138,22 @@ def sightings(
         else:
             result.declared[model.sku.sku] += 1
     return result
+
+
+def _once(seen: Iterable[SeenChip]) -> Iterable[SeenChip]:
+    """Return every chip once, as what counts most of what is said of it."""
+    found: dict[str, SeenChip] = {}
+    for chip in seen:
+        other = found.setdefault(chip.chip_id, chip)
+        if other is not chip:
+            found[chip.chip_id] = min(chip, other, key=_weight)
+    return found.values()
+
+
+def _weight(chip: SeenChip) -> tuple[int, int, str, str]:
+    """Order what is said of one chip: state, grade, then in one way for every order of arrival."""
+    state, grade = tuple(ChipState).index(chip.state), -tuple(Grade).index(chip.grade)
+    return state, grade, chip.host, repr(chip)
 
 
 def declared_models(book: Book, site: str, as_of_ms: int) -> Iterator[ObservedModel]:

@@ -182,6 +182,16 @@ def test_count_matching_finds_a_full_assignment_when_there_is_one() -> None:
     assert found.physical is Physical.AGREES
 
 
+def test_a_chip_that_is_listed_twice_is_one_chip() -> None:
+    """Two devices of one identity fill one place, in the strongest state that either has."""
+    book = book_of(declared(), received(by_pdi(1, 2)))
+    found = report(book, [chip(1), chip(1), chip(2, state=DISPUTED), chip(2)])
+    line = row(found)
+
+    assert (line.book, line.present.total, line.matched_by_identity) == (2, 2, 2)
+    assert (line.disputed, line.unaccounted, line.overage) == (0, 0, 0)
+
+
 def test_a_gb200_board_serial_holds_two_chips() -> None:
     """Two chips with one serial fill one board; a third would be over."""
     receipt = received(ByBoard(sku=GB200, serials=("B1", "B2")))
