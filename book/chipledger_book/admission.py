@@ -6,6 +6,7 @@ from typing import Final
 from chipledger_book.catalogue import Catalogue
 from chipledger_book.errors import BookError, Code, Problem
 from chipledger_book.events import (
+    MAX_PIECES,
     ByChip,
     ByCount,
     ByUnit,
@@ -32,7 +33,8 @@ CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
 def admit(event: Event, book: Book, tables: Tables, *, now_ms: int) -> None:
     """Do nothing if the event may enter the book.
 
-    An event that the book already holds may always be entered again; it changes nothing.
+    An event that the book already holds may be entered again and changes nothing, unless it was
+    corrected: the same event cannot come back, only one that differs.
 
     Raises:
         BookError: everything that is wrong with the event.
@@ -44,13 +46,16 @@ def admit(event: Event, book: Book, tables: Tables, *, now_ms: int) -> None:
 
 def problems(event: Event, book: Book, tables: Tables, *, now_ms: int) -> Iterator[Problem]:
     """Yield everything that keeps an event out of the book."""
-    if book.event(event_id(event)) is not None:
-        return
     try:
         # Structs made in code are not validated; nothing enters that could not be read again.
         decode_event(encode_event(event))
     except BookError as error:
         yield from error.problems
+        return
+    key = event_id(event)
+    if book.event(key) is not None:
+        if book.corrected_by(key) is not None:
+            yield _already_corrected("", key)
         return
     if event.occurred_at_ms > now_ms + CLOCK_TOLERANCE_MS:
         yield Problem(
@@ -187,6 +192,13 @@ def _line_problems(
             detail=f"{line.pieces} pieces",
             hint="give a whole number above zero; undo a receipt with a correction",
         )
+    if isinstance(line, ByCount) and line.pieces > MAX_PIECES:
+        yield Problem(
+            code=Code.QUANTITY_TOO_LARGE,
+            where=f"{where}.pieces",
+            detail=f"{line.pieces} pieces, at most {MAX_PIECES} are accepted in one line",
+            hint="check the number",
+        )
     if isinstance(line, ByChip):
         for position, chip in enumerate(line.chips):
             if chip.pdi is None and chip.uuid is None:
@@ -214,6 +226,8 @@ def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
             detail=f"{event.corrects} is itself a correction",
             hint="enter the right event anew instead",
         )
+    elif book.corrected_by(EventId(event.corrects)) is not None:
+        yield _already_corrected("corrects", event.corrects)
     elif isinstance(target, SiteDeclared) and _last_of_used_site(target, book):
         yield Problem(
             code=Code.SITE_IN_USE,
@@ -222,13 +236,15 @@ def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
             "which holds receipts",
             hint="declare the site rightly first, then correct the wrong declaration",
         )
-    elif book.corrected_by(EventId(event.corrects)) is not None:
-        yield Problem(
-            code=Code.ALREADY_CORRECTED,
-            where="corrects",
-            detail=f"{event.corrects} is already corrected",
-            hint="enter the right event anew instead",
-        )
+
+
+def _already_corrected(where: str, key: str) -> Problem:
+    return Problem(
+        code=Code.ALREADY_CORRECTED,
+        where=where,
+        detail=f"{key} is already corrected",
+        hint="enter the right event anew; a remark tells it from the corrected one",
+    )
 
 
 def _last_of_used_site(target: SiteDeclared, book: Book) -> bool:

@@ -18,6 +18,7 @@ class Code(StrEnum):
     NOT_CANONICAL_EVENT = "not-canonical-event"
     # quantities and lines
     QUANTITY_NOT_POSITIVE = "quantity-not-positive"
+    QUANTITY_TOO_LARGE = "quantity-too-large"
     QUANTITY_NOT_INTEGER = "quantity-not-integer"
     UNKNOWN_QUANTITY_UNIT = "unknown-quantity-unit"
     UNKNOWN_SKU = "unknown-sku"

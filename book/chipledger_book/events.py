@@ -11,7 +11,7 @@ beside it, because the second side of a two-sided event speaks later.
 import re
 from decimal import Decimal
 from enum import StrEnum
-from json import JSONDecodeError, loads
+from json import loads
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -44,6 +44,8 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 
 MAX_LINES: Final = 1000
 MAX_SERIALS: Final = 10_000
+MAX_PIECES: Final = 1_000_000
+"""Most pieces of one line by count; more is a slip of the pen."""
 
 
 class ChipRef(Record, frozen=True, kw_only=True):
@@ -281,9 +283,9 @@ def read_event(data: bytes) -> Event:
         # Decimal, so that 1.0 is refused where an integer is due: float would be rounded first.
         plain = loads(data, object_pairs_hook=_members, parse_float=Decimal)
         event: Event = msgspec.convert(plain, Event, strict=True)
-    except (JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _malformed(str(error)) from error
-    except msgspec.ValidationError as error:
+        encode_event(event)  # an escape may have made half a character, which has no bytes
+    # ValueError: JSON, UTF-8, the struct, and integers too long for Python to read.
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise _malformed(str(error)) from error
     return event
 

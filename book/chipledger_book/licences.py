@@ -17,6 +17,8 @@ from chipledger_book.terms import MAX_INTEGER, Document, Name, PartyName, Record
 from chipledger_evidence.ids import SiteName
 
 MAX_LINES = 1000
+MAX_AMOUNT = 1_000_000_000
+"""Most pieces or equivalents of one line, so that its TPP is a number every reader holds."""
 
 
 class LicenceType(StrEnum):
@@ -155,6 +157,13 @@ def _line_problems(
             where=f"{where}.amount",
             detail=f"the amount is {line.amount}",
             hint="give a whole number above zero; end a licence by its dates",
+        )
+    if line.amount > MAX_AMOUNT and line.unit is not QuantityUnit.TPP:
+        yield Problem(
+            code=Code.QUANTITY_TOO_LARGE,
+            where=f"{where}.amount",
+            detail=f"{line.amount} {line.unit}, at most {MAX_AMOUNT} are accepted",
+            hint="check the number and its unit",
         )
     for member, sku in (("sku", line.sku), ("reference", line.reference)):
         if sku is not None and catalogue.find(sku, day) is None:

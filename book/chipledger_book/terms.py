@@ -21,8 +21,8 @@ SkuName = Annotated[str, whole(r"[A-Z0-9][A-Za-z0-9.-]{0,63}")]
 PartyName = Annotated[str, whole(r"[a-z0-9][a-z0-9-]{0,62}")]
 Country = Annotated[str, whole("[A-Z]{2}")]
 """ISO 3166-1 alpha-2, upper case."""
-Millis = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
-"""Unix time in milliseconds, UTC."""
+Millis = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
+"""Unix time in milliseconds, UTC, up to the last one that has a calendar day (year 9999)."""
 Sha256Hex = Annotated[str, whole("[0-9a-f]{64}")]
 """SHA-256 in lower-case hex, as sha256sum prints it."""
 PciId = Annotated[str, whole("[0-9a-f]{8}")]

@@ -8,6 +8,7 @@ import pytest
 from chipledger_book.admission import CLOCK_TOLERANCE_MS, admit, problems
 from chipledger_book.errors import BookError, Code
 from chipledger_book.events import (
+    MAX_PIECES,
     ByBoard,
     ByChip,
     ByCount,
@@ -18,7 +19,7 @@ from chipledger_book.events import (
     LicenceGranted,
     event_id,
 )
-from chipledger_book.licences import LicenceLine, LicenceType, QuantityUnit
+from chipledger_book.licences import MAX_AMOUNT, LicenceLine, LicenceType, QuantityUnit
 from chipledger_testing.book import (
     GB200,
     H100,
@@ -70,6 +71,17 @@ def test_pieces_must_be_positive(count: int) -> None:
 def test_licence_amounts_must_be_positive(amount: int) -> None:
     """A licence for nothing is no licence."""
     assert codes(licence("D-1", pieces(amount)), declared()) == [Code.QUANTITY_NOT_POSITIVE]
+
+
+def test_absurd_quantities_are_refused() -> None:
+    """More than a million chips in one line is a slip, and no balance has to bear it."""
+    most = LicenceLine(amount=MAX_AMOUNT + 1, unit=QuantityUnit.EQUIVALENTS, reference=H100)
+
+    assert codes(received(MAX_PIECES), declared()) == []
+    assert codes(received(MAX_PIECES + 1), declared()) == [Code.QUANTITY_TOO_LARGE]
+    assert codes(licence("D-1", pieces(MAX_AMOUNT)), declared()) == []
+    assert codes(licence("D-1", pieces(MAX_AMOUNT + 1)), declared()) == [Code.QUANTITY_TOO_LARGE]
+    assert codes(licence("D-1", most), declared()) == [Code.QUANTITY_TOO_LARGE]
 
 
 def test_an_unknown_sku_is_refused() -> None:
@@ -224,6 +236,23 @@ def test_corrections_name_an_event_that_stands() -> None:
     assert codes(undo(undo(wrong)), declared(), wrong, undo(wrong)) == [
         Code.CORRECTION_OF_CORRECTION
     ]
+
+
+def test_a_declaration_that_is_out_already_is_no_last_one() -> None:
+    """It is the correction that is told twice, not the site that is in use."""
+    later = declared(at=ms(2026))
+    again = msgspec.structs.replace(undo(declared()), reason="and again")
+
+    before = (declared(), later, received(8), undo(declared()))
+    assert codes(again, *before) == [Code.ALREADY_CORRECTED]
+
+
+def test_a_corrected_event_does_not_come_back_by_entering_it_again() -> None:
+    """It has the same id and would count nowhere: nobody must take that for a receipt."""
+    wrong = received(8)
+
+    assert codes(wrong, declared(), wrong, undo(wrong)) == [Code.ALREADY_CORRECTED]
+    assert codes(received(8, shipment="again"), declared(), wrong, undo(wrong)) == []
 
 
 def test_the_last_declaration_of_a_used_site_stays() -> None:

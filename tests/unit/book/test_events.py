@@ -118,6 +118,19 @@ def test_the_id_of_a_receipt_never_changes() -> None:
         (b"[", Code.MALFORMED_EVENT, ""),
         (b"\xff\xfe", Code.MALFORMED_EVENT, ""),
         (b"[" * 100_000, Code.MALFORMED_EVENT, ""),
+        (b'{"type":"gift","n":' + b"1" * 5000 + b"}", Code.MALFORMED_EVENT, ""),
+        (b'{"type":"gift","n":1e99999999999999999999}', Code.MALFORMED_EVENT, ""),
+        (
+            RECEIPT[:-1] % b'{"by":"count","sku":"H100","pieces":8}' + b',"remark":"\\ud800"}',
+            Code.MALFORMED_EVENT,
+            "",
+        ),
+        (
+            RECEIPT.replace(b'"occurred_at_ms":1', b'"occurred_at_ms":253402300800000')
+            % b'{"by":"count","sku":"H100","pieces":8}',
+            Code.MALFORMED_EVENT,
+            "occurred_at_ms",
+        ),
         (b" " * (MAX_EVENT_BYTES + 1), Code.EVENT_TOO_LARGE, ""),
     ],
 )
