@@ -73,9 +73,9 @@ def physical_reason(report: SiteReport) -> str:
     counts = (
         ("unaccounted for", sum(row.unaccounted for row in rows)),
         ("off the book", sum(row.overage + row.silent_off_book for row in rows)),
+        ("of unknown model", sum(unknown_count(report))),
         ("silent", sum(row.silent for row in rows)),
         ("disputed", sum(row.disputed + row.disputed_off_book for row in rows)),
-        ("of unknown model", sum(unknown_count(report))),
     )
     return _listed(f"{pieces(count)} {words}" for words, count in counts if count)
 

@@ -112,7 +112,7 @@ def test_a_site_says_two_verdicts_with_their_reasons(johor: Johor) -> None:
     said = text_of(johor.door.page(f"/sites/{SITE}"))
 
     assert "Book against reports" in said
-    assert "1 chip unaccounted for; 8 chips silent; 1 chip disputed" in said
+    assert "2 chips unaccounted for; 8 chips silent" in said
     assert "Held against allowed" in said
     assert "126,656 TPP too many" in said
 

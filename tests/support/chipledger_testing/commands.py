@@ -77,10 +77,8 @@ class Commands:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return str(path)
 
-    def site(
-        self, name: str, *, country: str = "MY", owner: str = "acme", test: bool = True
-    ) -> None:
-        """Declare a site."""
+    def site(self, name: str, *, country: str = "MY", owner: str = "acme") -> None:
+        """Declare a test site, run and owned by one party."""
         party = f"{owner}:{owner.title()}:{country}"
         flags = ("--operator", party, "--consignee", party, "--parent", party)
         about = ("--id", name, "--name", name.title(), "--country", country)
