@@ -38,6 +38,7 @@ from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.log import NewRecord
 from chipledger_server.domain.vitals import Doors
 from chipledger_server.jobs.sequencer import SequencerJob
+from chipledger_server.ports import Clock
 from chipledger_server.usecases.challenge import Challenges
 from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.holdings import Holdings
@@ -121,7 +122,7 @@ def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
 
     connection = open_writer(config.database.path)
     job = SequencerJob(
-        _sequencer(config, connection, clock), clock=clock, policy=config.log, changed=changed
+        sequencer_of(config, connection, clock), clock=clock, policy=config.log, changed=changed
     )
     writer = SqliteWriter(connection, job, now_ms=clock.now_ms, most_waiting=config.limits.queue)
     job.begin(writer.last_pos)
@@ -165,7 +166,8 @@ def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
     return _Collector(doors, writer)
 
 
-def _sequencer(config: Config, connection: Writer, clock: SystemClock) -> Sequencer:
+def sequencer_of(config: Config, connection: Writer, clock: Clock) -> Sequencer:
+    """Return the sequencer of an embedded database, with the shipped chip catalogue."""
     store = SqliteSequenceStore(connection, system_entropy)
     noting = Noting(store=store)
     fold = Fold(

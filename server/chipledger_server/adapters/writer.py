@@ -40,6 +40,10 @@ class Between(Protocol):
         """Do what is due, and return for how many seconds nothing will be."""
         ...
 
+    def finish(self) -> None:
+        """Do all that is left to do; nothing more will be stored."""
+        ...
+
 
 @dataclass(slots=True)
 class _Job:
@@ -195,7 +199,7 @@ class SqliteWriter:
                 wait_s = self._between.tick()
                 continue
             if batch is None:
-                self._between.tick()
+                self._between.finish()
                 return
             self._commit(batch)
             wait_s = self._between.tick()

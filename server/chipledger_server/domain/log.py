@@ -47,3 +47,12 @@ class KeptRefusal:
     code: str
     detail: str
     received_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRecord:
+    """A record in its place in the log."""
+
+    kind: str
+    subject: str
+    record: bytes

@@ -83,6 +83,12 @@ class SequencerJob:
             return self._wait_s
         return max(0.0, self._beat_at_s - now_s)
 
+    def finish(self) -> None:
+        """Apply all that was accepted; what cannot be applied now is at the next start."""
+        self._step(self._clock.monotonic_s(), beat=True)
+        while self.pace.waiting and not self.pace.failures:
+            self._step(self._clock.monotonic_s(), beat=False)
+
     def _step(self, now_s: float, *, beat: bool) -> None:
         pace = self.pace
         try:

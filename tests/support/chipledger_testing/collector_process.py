@@ -3,13 +3,15 @@
 import hashlib
 import http.client
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from sqlalchemy import insert
@@ -57,11 +59,15 @@ class CollectorProcess:
 
     Attributes:
         folder: where configuration, database and key are.
-        settings: TOML tables beside the paths.
+        settings: TOML after the keys of `[listen]`.
+        address: address to listen on.
+        process: the process, while there is one.
+        port: port it listens on.
     """
 
     folder: Path
     settings: str = ""
+    address: str = "127.0.0.1"
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
     _connection: http.client.HTTPConnection | None = field(default=None, init=False)
@@ -71,16 +77,21 @@ class CollectorProcess:
         """The database file."""
         return self.folder / "collector.sqlite"
 
-    def initialise(self) -> None:
-        """Make configuration, database, key, and one test and one real site."""
+    def configure(self) -> None:
+        """Write the configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "server.toml").write_text(
             f'[database]\npath = "{self.database}"\n'
             f'[secrets]\nnonce_key_file = "{self.folder / "nonce.key"}"\n'
-            f'[listen]\nport = 0\naddress_file = "{self.folder / "address"}"\n{self.settings}',
+            f'[listen]\nport = 0\naddress = "{self.address}"\n'
+            f'address_file = "{self.folder / "address"}"\n{self.settings}',
             "utf-8",
         )
-        subprocess.run(self._command("init"), check=True, capture_output=True)
+
+    def initialise(self) -> None:
+        """Make configuration, database, key, and a site."""
+        self.configure()
+        self.command("init")
         self.declare_site(SITE)
 
     def declare_site(self, site: str, *, test_site: bool = False) -> None:
@@ -125,7 +136,7 @@ class CollectorProcess:
         """Start the process and return once it answers."""
         address = self.folder / "address"
         address.unlink(missing_ok=True)
-        self.process = subprocess.Popen(self._command("run"), stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.command_line("run"), stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + START_S
         while not address.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -204,7 +215,20 @@ class CollectorProcess:
         """Send tokens in one body."""
         return self.post("/v1/reports", encode_body(tokens))
 
-    def _command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str) -> str:
+        """Run a command of an administrator on the same database and return its output."""
+        done = subprocess.run(
+            self.command_line(*arguments), check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, as committed."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def command_line(self, *arguments: str) -> list[str]:
+        """Return the command line of `chipledger-server` with this configuration."""
         config = str(self.folder / "server.toml")
         return [sys.executable, "-m", "chipledger_server", "--config", config, *arguments]
 

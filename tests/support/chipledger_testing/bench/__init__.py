@@ -1,0 +1,1 @@
+"""What things cost, in units of one signature verification measured in the same run."""

@@ -1,0 +1,131 @@
+"""A load generator: kept-alive connections that send prepared requests, one at a time each."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
+
+_END = b"\r\n\r\n"
+_LENGTH = b"content-length: "
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one load.
+
+    Attributes:
+        wall_s: how long it took.
+        latencies_s: of each request, unordered.
+        bodies: answers, in the order of the requests.
+        failed: requests not answered with 200.
+    """
+
+    wall_s: float = 0.0
+    latencies_s: list[float] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    failed: int = 0
+
+    def percentile_ms(self, percent: int) -> float:
+        """Return a percentile of the latencies, milliseconds."""
+        ordered = sorted(self.latencies_s)
+        return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1000
+
+
+def request(path: str, media_type: str, body: bytes, *, gzip: bool = False) -> bytes:
+    """Return the bytes of one POST."""
+    encoding = "Content-Encoding: gzip\r\n" if gzip else ""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n"
+        f"{encoding}Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class _Client:
+    """One connection: sends the next request when the answer to the last one is complete."""
+
+    def __init__(
+        self, work: Iterator[tuple[int, bytes]], outcome: Outcome, done: asyncio.Future[None]
+    ) -> None:
+        self._work = work
+        self._outcome = outcome
+        self._done = done
+        self._buffer = b""
+        self._index = 0
+        self._sent_s = 0.0
+        self._transport: asyncio.Transport
+
+    def pause_writing(self) -> None:
+        """Requests are small: nothing to pause."""
+
+    def resume_writing(self) -> None:
+        """Nothing was paused."""
+
+    def eof_received(self) -> None:
+        """What follows is `connection_lost`."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first request."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._next()
+
+    def _next(self) -> None:
+        item = next(self._work, None)
+        if item is None:
+            self._transport.close()
+            if not self._done.done():
+                self._done.set_result(None)
+            return
+        self._index, data = item
+        self._sent_s = time.perf_counter()
+        self._transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        """Collect an answer; when it is complete, send the next request."""
+        self._buffer += data
+        head_end = self._buffer.find(_END)
+        if head_end < 0:
+            return
+        at = self._buffer.find(_LENGTH) + len(_LENGTH)
+        length = int(self._buffer[at : self._buffer.find(b"\r\n", at)])
+        if len(self._buffer) < head_end + len(_END) + length:
+            return
+        self._outcome.latencies_s.append(time.perf_counter() - self._sent_s)
+        if not self._buffer.startswith(b"HTTP/1.1 200"):
+            self._outcome.failed += 1
+        self._outcome.bodies[self._index] = self._buffer[head_end + len(_END) :]
+        self._buffer = b""
+        self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say that the work cannot go on."""
+        if not self._done.done():
+            self._done.set_exception(exc or ConnectionError("closed by the collector"))
+
+
+def _connect(
+    work: Iterator[tuple[int, bytes]], outcome: Outcome, done: asyncio.Future[None]
+) -> asyncio.Protocol:
+    return cast("asyncio.Protocol", _Client(work, outcome, done))
+
+
+async def drive(port: int, requests: Sequence[bytes], connections: int) -> Outcome:
+    """Send all `requests` over `connections` kept-alive connections."""
+    loop = asyncio.get_running_loop()
+    outcome = Outcome(bodies=[b""] * len(requests))
+    work = iter(enumerate(requests))
+    start = time.perf_counter()
+    waits = []
+    for _ in range(connections):
+        done: asyncio.Future[None] = loop.create_future()
+        await loop.create_connection(
+            partial(_connect, work, outcome, done),
+            "127.0.0.1",
+            port,
+        )
+        waits.append(done)
+    await asyncio.gather(*waits)
+    outcome.wall_s = time.perf_counter() - start
+    return outcome
