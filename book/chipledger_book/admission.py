@@ -185,20 +185,8 @@ def _line_problems(
             detail=f"the catalogue {catalogue.head.version} has no {line.sku} on {day}",
             hint="name a SKU of the catalogue",
         )
-    if isinstance(line, ByCount) and line.pieces <= 0:
-        yield Problem(
-            code=Code.QUANTITY_NOT_POSITIVE,
-            where=f"{where}.pieces",
-            detail=f"{line.pieces} pieces",
-            hint="give a whole number above zero; undo a receipt with a correction",
-        )
-    if isinstance(line, ByCount) and line.pieces > MAX_PIECES:
-        yield Problem(
-            code=Code.QUANTITY_TOO_LARGE,
-            where=f"{where}.pieces",
-            detail=f"{line.pieces} pieces, at most {MAX_PIECES} are accepted in one line",
-            hint="check the number",
-        )
+    if isinstance(line, ByCount):
+        yield from _count_problems(line.pieces, f"{where}.pieces")
     if isinstance(line, ByChip):
         for position, chip in enumerate(line.chips):
             if chip.pdi is None and chip.uuid is None:
@@ -208,6 +196,23 @@ def _line_problems(
                     detail="the chip has neither PDI nor UUID",
                     hint="receive by board where only serials are known",
                 )
+
+
+def _count_problems(pieces: int, where: str) -> Iterator[Problem]:
+    if pieces <= 0:
+        yield Problem(
+            code=Code.QUANTITY_NOT_POSITIVE,
+            where=where,
+            detail=f"{pieces} pieces",
+            hint="give a whole number above zero; undo a receipt with a correction",
+        )
+    if pieces > MAX_PIECES:
+        yield Problem(
+            code=Code.QUANTITY_TOO_LARGE,
+            where=where,
+            detail=f"{pieces} pieces, at most {MAX_PIECES} are accepted in one line",
+            hint="check the number",
+        )
 
 
 def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
