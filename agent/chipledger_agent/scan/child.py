@@ -10,12 +10,13 @@ import faulthandler
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from chipledger_agent.scan import nvml
-from chipledger_agent.scan.chip import ChipReader
+from chipledger_agent.scan.chip import MAX_REASONS, ChipReader
 from chipledger_agent.scan.library import preloaded
 from chipledger_agent.scan.lines import (
     Began,
@@ -32,7 +33,7 @@ from chipledger_agent.scan.lines import (
 )
 from chipledger_agent.scan.pci import pci_view
 from chipledger_agent.scan.proc import proc_view
-from chipledger_agent.scan.reading import Fields, UnreadableError
+from chipledger_agent.scan.reading import TOO_MANY, Fields, UnreadableError
 from chipledger_agent.scan.source import NoLibraryError, OverrideLibrary, Source, SystemLibrary
 from chipledger_evidence.inventory import (
     MAX_CHIPS,
@@ -158,15 +159,27 @@ def _scan_chip(index: int, emit: Emit) -> None:
 
 
 def _excluded_view() -> ExcludedView:
-    unread: Reasons = {}
-    devices: list[Excluded] = []
     try:
-        for index in range(min(nvml.excluded_count(), MAX_CHIPS)):
-            bdf, uuid = nvml.excluded_device(index)
-            devices.append(Excluded(bdf=bdf, uuid=uuid))
+        listed = nvml.excluded_count()
     except UnreadableError as error:
-        unread["excluded"] = error.reason
-    return ExcludedView(devices=tuple(devices), unread=unread)
+        return ExcludedView(unread={"excluded": error.reason})
+    unread: Reasons = {"excluded": TOO_MANY} if listed > MAX_CHIPS else {}
+    devices = tuple(_excluded(index, unread) for index in range(min(listed, MAX_CHIPS)))
+    return ExcludedView(devices=devices, unread=dict(islice(unread.items(), MAX_REASONS)))
+
+
+def _excluded(index: int, unread: Reasons) -> Excluded:
+    """Return one hidden GPU; it is listed whatever of it can be read."""
+    fields = Fields()
+    try:
+        device = nvml.excluded_device(index)
+    except UnreadableError as error:
+        unread[f"excluded.{index}"] = error.reason
+        return Excluded()
+    fields.read("bdf", device.bdf)
+    fields.read("uuid", device.uuid)
+    unread |= {f"excluded.{index}.{name}": reason for name, reason in fields.unread.items()}
+    return Excluded(**fields.values)
 
 
 def write_whole(descriptor: int, data: bytes) -> None:

@@ -217,7 +217,11 @@ class ChipReader:
         current, pending = nvml.numbers_of("nvmlDeviceGetMigMode", self._handle)
         mig: dict[str, object] = {"current": current, "pending": pending}
         if current:
-            most = nvml.number_of("nvmlDeviceGetMaxMigDeviceCount", self._handle)
+            try:
+                most = nvml.number_of("nvmlDeviceGetMaxMigDeviceCount", self._handle)
+            except UnreadableError as error:
+                self._fields.unread["mig.max_devices"] = error.reason
+                return mig
             mig["max_devices"] = most
             children = (self._mig_child(index) for index in range(min(most, MAX_MIG_CHILDREN)))
             mig["children"] = [child for child in children if child is not None]

@@ -8,6 +8,7 @@ import msgspec
 
 from chipledger_evidence.inventory import (
     Chip,
+    Count,
     Counters,
     Driver,
     Excluded,
@@ -74,7 +75,7 @@ class DriverView(_Line, frozen=True, tag="driver"):
 class Counted(_Line, frozen=True, tag="counted"):
     """How many devices NVML counts."""
 
-    devices: int
+    devices: Count
 
 
 class ChipPart(_Line, frozen=True, tag="part"):

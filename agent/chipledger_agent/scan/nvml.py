@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 
 import pynvml
 
-from chipledger_agent.scan.reading import UnreadableError, count, not_text, refused, text
+from chipledger_agent.scan.reading import (
+    UnreadableError,
+    count,
+    not_text,
+    out_of_range,
+    refused,
+    text,
+)
 
 T = TypeVar("T")
 Handle = object
@@ -33,6 +40,7 @@ NOT_OFFERED = frozenset(
 """Codes that mean: this model or this driver does not have it."""
 _FIELD_RECOVERY_ACTION = 230
 _FIELD_NVLINK_COUNT = 91
+_MAX_BUS, _MAX_DEVICE = 0xFF, 0x1F
 _SIGNED_TYPES = (pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, pynvml.NVML_VALUE_TYPE_SIGNED_INT)
 
 
@@ -70,6 +78,14 @@ class FabricState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Excluded:
+    """A hidden GPU; either answer may be unreadable by itself."""
+
+    bdf: Callable[[], str]
+    uuid: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidentialState:
     """State of confidential computing."""
 
@@ -78,7 +94,13 @@ class ConfidentialState:
 
 
 def bdf_text(domain: int, bus: int, device: int, function: int = 0) -> str:
-    """Return a PCI address as sysfs writes it."""
+    """Return a PCI address as sysfs writes it.
+
+    Raises:
+        UnreadableError: no bus has such an address.
+    """
+    if bus > _MAX_BUS or device > _MAX_DEVICE:
+        raise out_of_range(bus << 32 | device)
     return f"{domain:04x}:{bus:02x}:{device:02x}.{function:x}"
 
 
@@ -172,10 +194,13 @@ def excluded_count() -> int:
     return count(int(ask(pynvml.nvmlGetExcludedDeviceCount)))
 
 
-def excluded_device(index: int) -> tuple[str, str]:
-    """Return PCI address and UUID of a hidden GPU."""
-    info = ask(pynvml.nvmlGetExcludedDeviceInfoByIndex, index)
-    return bdf_text(info.pci.domain, info.pci.bus, info.pci.device), str(ask(lambda: info.uuid))
+def excluded_device(index: int) -> Excluded:
+    """Return PCI address and UUID of a hidden GPU, each when it is asked for."""
+    info: Any = ask(pynvml.nvmlGetExcludedDeviceInfoByIndex, index)
+    return Excluded(
+        bdf=lambda: bdf_text(info.pci.domain, info.pci.bus, info.pci.device),
+        uuid=lambda: str(ask(lambda: info.uuid)),
+    )
 
 
 def device_count() -> int:
@@ -216,8 +241,11 @@ def member_of(name: str, handle: Handle, member: str, *arguments: object) -> int
 
 
 def pdi(handle: Handle) -> str:
-    """Return the per-die id, 16 lower-case hex digits."""
-    return f"{int(ask(pynvml.nvmlDeviceGetPdi, handle)):016x}"
+    """Return the per-die id, 16 lower-case hex digits; zero names no die and every die."""
+    value = int(ask(pynvml.nvmlDeviceGetPdi, handle))
+    if not value:
+        raise out_of_range(value)
+    return f"{value:016x}"
 
 
 def pci_place(handle: Handle) -> PciPlace:
@@ -327,10 +355,13 @@ def _field(handle: Handle, field: int) -> int:
 
 
 _NOT_PROBED = (
-    "Accounting", "Certificate", "CPER", "Grid", "Handle", "Pgpu", "Process", "Sessions",
-    "Topology", "Vgpu",
+    "Accounting", "Certificate", "CPER", "Grid", "Handle", "Hostname", "Pdi", "Pgpu", "Process",
+    "Serial", "Sessions", "Topology", "UUID", "Vgpu",
 )  # fmt: skip
-"""Words in the names of getters that answer about people and their work, or name things."""
+"""Words in the names of getters that answer about people and their work, or name things.
+
+What names a thing was asked by the scan: a second answer may differ, and nobody would know it.
+"""
 
 
 def plain_getters(*, of_device: bool) -> tuple[str, ...]:

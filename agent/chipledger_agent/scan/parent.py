@@ -134,7 +134,7 @@ def _lines(told: bytes) -> tuple[list[Line], bool]:
     for text in whole:
         try:
             lines.append(decode_line(text))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return lines, False
     return lines, True
 

@@ -4,17 +4,35 @@ Read from sysfs, so it stands when no driver is loaded, when a chip fell off NVM
 chip is passed to a virtual machine (bound to vfio-pci: present, unidentified).
 """
 
+import os
 import re
 import struct
 from pathlib import Path
 
 from chipledger_agent.scan.lines import PciView
-from chipledger_agent.scan.reading import Fields, UnreadableError, count, not_text, os_error
-from chipledger_evidence.inventory import MAX_PCI_FUNCTIONS, PciFunction, PciKind, Unread, Why
+from chipledger_agent.scan.reading import (
+    TOO_MANY,
+    Fields,
+    UnreadableError,
+    count,
+    not_text,
+    os_error,
+    out_of_range,
+)
+from chipledger_evidence.inventory import (
+    MAX_PCI_FUNCTIONS,
+    PciFunction,
+    PciKind,
+    Reasons,
+    Unread,
+    Why,
+)
 
 _VENDOR = "0x10de"
-_BDF = re.compile(r"^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$")
+_BDF = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _MAX_TEXT = 256
+_MAX_HEX = 64
+_MAX_NODE = 65535
 _GPU_CLASSES = ("0302", "0300")  # 3D controller, VGA controller
 _SWITCH_CLASS = "0680"  # other bridge: what an NVSwitch is
 _EXTENDED_SPACE = 0x100
@@ -30,29 +48,40 @@ def pci_view(root: Path) -> PciView:
         names = sorted(path.name for path in folder.iterdir())
     except OSError:
         return PciView(unread={"pci": Unread(why=Why.OS_ERROR)})
-    found = [
-        _function(folder / name) for name in names if _BDF.match(name) and _is_ours(folder / name)
-    ]
-    unread = {"pci": Unread(why=Why.OUT_OF_RANGE)} if len(found) > MAX_PCI_FUNCTIONS else {}
-    return PciView(functions=tuple(found[:MAX_PCI_FUNCTIONS]), unread=unread)
+    unread: Reasons = {}
+    ours = []
+    for device in (folder / name for name in names if _BDF.fullmatch(name)):
+        try:
+            if _is_ours(device):
+                ours.append(device)
+        except OSError:  # it may be a chip
+            unread["pci"] = Unread(why=Why.OS_ERROR)
+    if len(ours) > MAX_PCI_FUNCTIONS:
+        unread["pci"] = TOO_MANY
+    functions = tuple(_function(device) for device in ours[:MAX_PCI_FUNCTIONS])
+    return PciView(functions=functions, unread=unread)
 
 
 def _is_ours(device: Path) -> bool:
     try:
-        return _line(device / "vendor") == _VENDOR
-    except UnreadableError:
+        return _text(device / "vendor") == _VENDOR
+    except (FileNotFoundError, NotADirectoryError):  # unplugged a moment ago
         return False
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace").strip()[:_MAX_TEXT]
 
 
 def _line(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()[:_MAX_TEXT]
+        return _text(path)
     except OSError as error:
         raise os_error() from error
 
 
 def _hex(path: Path) -> str:
-    return _line(path).removeprefix("0x")
+    return _line(path).removeprefix("0x")[:_MAX_HEX]
 
 
 def _number(path: Path) -> int:
@@ -63,8 +92,16 @@ def _number(path: Path) -> int:
         raise not_text(line.encode()) from error
 
 
+def _node(path: Path) -> int:
+    """Return the NUMA node of a device; -1 where the machine has none."""
+    node = _number(path)
+    if not -1 <= node <= _MAX_NODE:
+        raise out_of_range(node)
+    return node
+
+
 def _address(name: str | None) -> str | None:
-    if name is not None and not _BDF.match(name):
+    if name is not None and not _BDF.fullmatch(name):
         raise not_text(name.encode())
     return name
 
@@ -88,7 +125,7 @@ def _function(device: Path) -> PciFunction:
         "driver": lambda: _link(device / "driver"),
         "physical_function": lambda: _address(_link(device / "physfn")),
         "virtual_functions": lambda: _virtual_functions(device),
-        "numa_node": lambda: _number(device / "numa_node"),
+        "numa_node": lambda: _node(device / "numa_node"),
     }
     device_id = _or_unknown(fields, device)
     for name, ask in asks.items():
@@ -121,7 +158,7 @@ def _kind(class_code: str, *, is_virtual: bool) -> PciKind:
 
 def _virtual_functions(device: Path) -> int | None:
     path = device / "sriov_numvfs"
-    return count(_number(path)) if path.exists() else None
+    return count(_number(path)) if os.path.lexists(path) else None
 
 
 def _serial_number(config: Path) -> str | None:

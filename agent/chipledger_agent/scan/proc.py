@@ -1,12 +1,15 @@
 """The kernel module's own word: /proc/driver/nvidia, which a swapped library does not control."""
 
 import re
+from itertools import islice
 from pathlib import Path
 
 from chipledger_agent.scan.lines import ProcView
+from chipledger_agent.scan.reading import TOO_MANY, not_text
 from chipledger_evidence.inventory import MAX_CHIPS, ProcGpu, Reasons, Unread, Why
 
-_BDF = re.compile(r"^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$")
+_BDF = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_MAX_REASONS = 64
 _VERSION = re.compile(r"\s(\d{3,}\.\d+(?:\.\d+)*)\s")
 _MEMBERS = {
     "Model": "model",
@@ -25,16 +28,29 @@ def proc_view(root: Path) -> ProcView:
     unread: Reasons = {}
     version: str | None = None
     try:
-        version = module_version((base / "version").read_text(encoding="utf-8", errors="replace"))
+        text = (base / "version").read_text(encoding="utf-8", errors="replace")
+        version = module_version(text)
+        if version is None:
+            head = text.partition("\n")[0]
+            unread["driver.kernel_module"] = not_text(head.encode()).reason
     except OSError:
         unread["driver.kernel_module"] = Unread(why=Why.OS_ERROR)
     try:
-        names = sorted(path.name for path in (base / "gpus").iterdir())
+        names = sorted(path.name for path in (base / "gpus").iterdir() if _BDF.fullmatch(path.name))
     except OSError:
         unread["proc"] = Unread(why=Why.OS_ERROR)
         names = []
-    gpus = tuple(_gpu(base / "gpus" / name) for name in names if _BDF.match(name))
-    return ProcView(module_version=version, gpus=gpus[:MAX_CHIPS], unread=unread)
+    if len(names) > MAX_CHIPS:
+        unread["proc"] = TOO_MANY
+    gpus = []
+    for index, name in enumerate(names[:MAX_CHIPS]):
+        try:
+            gpus.append(_gpu(base / "gpus" / name))
+        except OSError:
+            gpus.append(ProcGpu(bdf=name))
+            unread[f"proc.{index}"] = Unread(why=Why.OS_ERROR)
+    kept = dict(islice(unread.items(), _MAX_REASONS))
+    return ProcView(module_version=version, gpus=tuple(gpus), unread=kept)
 
 
 def module_version(text: str) -> str | None:
@@ -44,10 +60,7 @@ def module_version(text: str) -> str | None:
 
 
 def _gpu(folder: Path) -> ProcGpu:
-    try:
-        text = (folder / "information").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ProcGpu(bdf=folder.name)
+    text = (folder / "information").read_text(encoding="utf-8", errors="replace")
     members = {}
     for line in text.splitlines():
         label, _, value = line.partition(":")

@@ -7,6 +7,11 @@ from chipledger_evidence.inventory import MAX_COUNTER, Unread, Why
 
 _MAX_TEXT = 256
 _MAX_RAW_BYTES = 256
+_MAX_CODE = 65535
+
+
+TOO_MANY = Unread(why=Why.OUT_OF_RANGE)
+"""Reason beside a list that the record does not hold to its end."""
 
 
 class UnreadableError(Exception):
@@ -18,7 +23,9 @@ class UnreadableError(Exception):
 
 
 def refused(code: int) -> UnreadableError:
-    """Return the error for an NVML return code."""
+    """Return the error for an NVML return code; one that nvml.h cannot mean is kept as bytes."""
+    if not 0 < code <= _MAX_CODE:
+        return out_of_range(code)
     return UnreadableError(Unread(nvml=code))
 
 

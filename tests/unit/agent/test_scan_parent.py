@@ -76,6 +76,28 @@ def test_a_child_that_misses_its_deadline_is_killed() -> None:
     assert (child.killed, child.closed) == (1, True)
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"Segmentation fault",
+        b'{"a":' + b"[" * 200_000,
+        b'{"line":"began","provider":"\xff\xfe","preload":false}',
+        b'{"line":"counted","devices":-1}',
+        b'{"line":"counted","devices":' + b"1" * 10_000 + b"}",
+    ],
+    ids=["text", "deep", "not-utf-8", "negative", "huge"],
+)
+def test_words_that_are_not_ours_end_the_scan_and_not_the_agent(garbage: bytes) -> None:
+    """What was told before stands, what comes after is not listened to."""
+    clock = WaitingClock()
+    child = FakeChild(clock, output=told(BEGAN, PCI) + garbage + b"\n" + told(ONE, Done()))
+
+    inventory = scanner(clock, FakeSpawn([child])).scan().inventory
+
+    assert inventory.status is Status.SCAN_FAILED
+    assert (inventory.pci, inventory.chips) == (PCI.functions, ())
+
+
 def test_an_unkillable_child_is_never_waited_for(tmp_path: Path) -> None:
     """A child in an uninterruptible call ends the scan all the same, a few seconds late."""
     clock = WaitingClock()

@@ -343,6 +343,14 @@ def test_24_odometers_are_reported_beside_the_stable_part(look: Look) -> None:
     assert inventory_digest(before.inventory) == inventory_digest(after.inventory)
 
 
+def test_a_pdi_of_zero_names_no_chip(look: Look) -> None:
+    """Every chip of every host would be the same one."""
+    chips = look(h100().with_gpu(2, pdi=0)).inventory.chips
+
+    assert [chip.pdi is None for chip in chips] == [False, False, True, *[False] * 5]
+    assert chips[2].unread["pdi"] == Unread(why=Why.OUT_OF_RANGE, raw="00" * 8)
+
+
 def test_25_an_excluded_gpu_is_named(look: Look) -> None:
     """A GPU the administrator hid from NVML is in the record with place and UUID."""
     machine = h100()
