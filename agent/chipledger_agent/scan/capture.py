@@ -188,4 +188,4 @@ def main(argv: Sequence[str], *, names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:], names=(platform.node(),))
+    main(sys.argv[1:], names=(platform.node(), platform.node().partition(".")[0]))

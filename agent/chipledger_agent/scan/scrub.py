@@ -18,7 +18,7 @@ _LEAST_BYTES = 4
 """A binary identity with fewer bytes that are not zero identifies nothing."""
 
 _UUID_DIGITS = re.compile("[0-9a-f]{32}")
-_IDENTITY_FIELDS = ("uuid", "serial", "platform.chassis_serial", "hostname_tag")
+_IDENTITY_FIELDS = frozenset({"uuid", "serial", "chassis_serial", "hostname_tag"})
 
 
 @dataclass(slots=True)
@@ -109,6 +109,7 @@ def identities(inventory: Inventory, names: Iterable[str]) -> Placeholders:
     for function in inventory.pci:
         if function.dsn is not None:
             placeholders.word(int(function.dsn, 16))
+    _junk_of(placeholders, inventory.unread)
     for name in names:
         placeholders.free_text(name)
     return placeholders
@@ -142,9 +143,8 @@ def _of_platform(placeholders: Placeholders, platform: Platform) -> None:
 
 
 def _junk_of(placeholders: Placeholders, unread: Mapping[str, Unread]) -> None:
-    for path in _IDENTITY_FIELDS:
-        reason = unread.get(path)
-        if reason is not None and reason.raw:
+    for path, reason in unread.items():
+        if reason.raw and path.rpartition(".")[2] in _IDENTITY_FIELDS:
             placeholders.junk(bytes.fromhex(reason.raw))
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from chipledger_agent.scan import nvml
 from chipledger_agent.scan.capture import (
     Capture,
     CaptureError,
@@ -153,6 +154,20 @@ def _entries() -> list[int]:
     counts.entries = ctypes.cast(found, type(counts.entries))
     ask(handle, ctypes.byref(counts))
     return [entry.address for entry in found]
+
+
+def test_what_names_a_thing_is_asked_once(tmp_path: Path) -> None:
+    """A getter asked again could name what the scan did not see, and nobody would scrub it."""
+    machine = host_of("hgx-h100", seed="x")
+    tape = captured(machine, tmp_path).tape
+
+    for name in ("UUID", "Serial", "Pdi"):
+        asked = [key for key in tape.calls if key.startswith(f"nvmlDeviceGet{name}(")]
+        assert len(asked) == len(machine.gpus)
+        assert all(len(tape.calls[key]) == 1 for key in asked)
+    assert not {"UUID", "Serial", "Pdi", "Hostname_v1"} & {
+        name.removeprefix("nvmlDeviceGet") for name in nvml.plain_getters(of_device=True)
+    }
 
 
 def test_pointers_inside_structs_are_followed_and_not_written_down() -> None:
