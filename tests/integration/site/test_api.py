@@ -69,10 +69,13 @@ def test_an_insert_between_two_pages_moves_nothing(scene: Scene, door: Door) -> 
     assert [*first["items"], *second["items"]] == before
 
 
-@pytest.mark.parametrize("cursor", ["", "abc", "!!!", "W10", "bnVsbA", "A" * 5000])
+TOO_LARGE = b64url_encode(b'["chips",1,1,[%d]]' % 2**64)
+
+
+@pytest.mark.parametrize("cursor", ["", "abc", "!!!", "W10", "bnVsbA", "A" * 5000, TOO_LARGE])
 def test_text_that_is_no_cursor_is_refused(cursor: str, johor: Johor) -> None:
     """With its own code, never with a failure of ours."""
-    assert johor.door.refused("/hosts", cursor=cursor) == (400, "invalid-cursor")
+    assert johor.door.refused("/chips", cursor=cursor) == (400, "invalid-cursor")
 
 
 def test_a_cursor_of_another_collection_is_refused(johor: Johor) -> None:
@@ -116,6 +119,8 @@ def test_times_may_be_written_in_three_ways(johor: Johor) -> None:
         ("/hosts/h-none", "unknown-host"),
         ("/hosts/h-none/chain", "unknown-host"),
         ("/chips/999999", "unknown-chip"),
+        (f"/chips/{2**64}", "unknown-chip"),
+        (f"/log/{2**64}", "unknown-log-entry"),
         ("/findings/f-none", "unknown-finding"),
         ("/events/none", "unknown-event"),
         ("/log/999999", "unknown-log-entry"),

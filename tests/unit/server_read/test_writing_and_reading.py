@@ -87,12 +87,12 @@ def test_a_token_is_known_by_its_hash(random_bytes: bytes) -> None:
     assert token_hash(token[1:]) is None
 
 
-@given(st.text(), st.integers(0, 2**53), st.tuples(st.integers(), st.text()))
+@given(st.text(), st.integers(0, 2**53 - 1), st.tuples(st.integers(-1, 2**53 - 1), st.text()))
 def test_a_cursor_is_opened_as_it_was_made(name: str, at: int, after: tuple[int, str]) -> None:
     """For the collection it was made for, with keys of the same kinds."""
     place = Place(collection=name, as_of_ms=at, known_at_ms=at, after=after)
     text = cursor(place)
-    if len(text) <= 512 and abs(after[0]) < 2**63:
+    if len(text) <= 512:
         assert open_cursor(text, name, shape=(int, str)) == place
     with pytest.raises(Refusal, match="invalid-cursor"):
         open_cursor(text, name, shape=(str,))

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from chipledger_book.terms import MAX_INTEGER
 from chipledger_server.usecases.physical import Settled, Standing
 from chipledger_server.usecases.reading import ChipsAsked
 from chipledger_server.usecases.reconcile import settle_site
@@ -35,7 +36,9 @@ def chip_detail(look: Look, chip: int) -> ChipDetail:
         Refusal: `unknown-chip`, also for a chip that was never at a site the reader may see.
     """
     asked = ChipsAsked(when=look.when, scope=look.scope, chip=chip)
-    summary = next(iter(look.snapshot.chips(asked, after=chip - 1, limit=1)), None)
+    known = chip <= MAX_INTEGER  # no database is asked for more
+    found = look.snapshot.chips(asked, after=chip - 1, limit=1) if known else ()
+    summary = next(iter(found), None)
     if summary is None:
         raise Refusal(
             Code.UNKNOWN_CHIP,

@@ -5,10 +5,11 @@ page continues the very list the first page began, whatever was written in betwe
 secret and proves nothing: what a reader may see is decided anew for every page.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
+from chipledger_book.terms import MAX_INTEGER
 from chipledger_evidence.codec import b64url_decode, b64url_encode
 from chipledger_evidence.errors import EvidenceError
 from chipledger_server.usecases.reading import When
@@ -19,13 +20,17 @@ MOST_LIMIT: Final = 1000
 _MAX_CURSOR: Final = 512
 
 
+Key = Annotated[int, msgspec.Meta(ge=-1, le=MAX_INTEGER)] | str
+"""A key a database can be asked for."""
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True):
     """Where a page ended: collection, both times, and the key of its last item."""
 
     collection: str
-    as_of_ms: int
-    known_at_ms: int
-    after: tuple[int | str, ...]
+    as_of_ms: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    known_at_ms: Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+    after: tuple[Key, ...]
 
     @property
     def when(self) -> When:
@@ -50,7 +55,7 @@ def open_cursor(text: str, collection: str, *, shape: tuple[type, ...]) -> Place
     except (EvidenceError, msgspec.DecodeError) as error:
         raise _invalid() from error
     kinds: tuple[Any, ...] = tuple(type(key) for key in place.after)
-    if place.collection != collection or kinds != shape or min(place.when.seen_until_ms, 0) < 0:
+    if place.collection != collection or kinds != shape:
         raise _invalid()
     return place
 

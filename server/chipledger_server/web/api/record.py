@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from chipledger_book.tables import Table, version_of
+from chipledger_book.terms import MAX_INTEGER
 from chipledger_server.usecases.access import demand_site, scope_text
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked, When
 from chipledger_server.usecases.refusals import Code, Refusal
@@ -145,9 +146,11 @@ def log_entry(
     times: NamedDependency[When],
 ) -> LogEntry:
     """Return one entry of the log."""
+    known = 0 <= index <= MAX_INTEGER  # no database is asked for more
     with parts.look(request.user, times) as look:
-        found = look.snapshot.log_entries(scope=look.scope, after=index - 1, limit=1)
-    if index < 0 or not found:
+        after = index - 1
+        found = look.snapshot.log_entries(scope=look.scope, after=after, limit=1) if known else ()
+    if not found:
         raise Refusal(
             Code.UNKNOWN_LOG_ENTRY, f"the log has no entry {index}", hint="entries count from 0"
         )
