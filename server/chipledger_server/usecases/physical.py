@@ -137,7 +137,10 @@ def settle(
     held = tuple(claims)
     elsewhere: Mapping[int, list[Rival]] = _by_chip(rivals, held)
     return tuple(
-        Settled(claim=claim, standing=_standing(claim, elsewhere, disputed, patience, at_ms))
+        Settled(
+            claim=claim,
+            standing=_standing(claim, elsewhere, disputed, patience=patience, at_ms=at_ms),
+        )
         for claim in held
     )
 
@@ -182,6 +185,7 @@ def _standing(
     claim: Claim,
     elsewhere: Mapping[int, list[Rival]],
     disputed: frozenset[tuple[int, str]],
+    *,
     patience: Patience,
     at_ms: int,
 ) -> Standing:

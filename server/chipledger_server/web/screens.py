@@ -136,6 +136,7 @@ def site(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
+    *,
     site_id: FromPath[str],
 ) -> Response[str]:
     """Show one site: two verdicts, the balance, its hosts, findings and limits."""
@@ -162,6 +163,7 @@ def host(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
+    *,
     host_id: FromPath[str],
 ) -> Response[str]:
     """Show one host: what it holds, its three views, its chain and its keys."""
@@ -183,6 +185,7 @@ def chip(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
+    *,
     chip_id: FromPath[int],
 ) -> Response[str]:
     """Show one chip: its names, where it was seen, and who else claims it."""
@@ -204,6 +207,7 @@ def finding_page(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
+    *,
     finding_id: FromPath[str],
 ) -> Response[str]:
     """Show one finding with what was seen, as recorded."""
@@ -219,6 +223,7 @@ def event_page(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
+    *,
     event_id: FromPath[str],
 ) -> Response[str]:
     """Show one event of the ledger, as it stands in the log."""

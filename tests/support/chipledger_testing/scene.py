@@ -170,7 +170,7 @@ class Scene:
         """
         inventory = inventory_of(*chips)
         digest = b64url_decode(inventory_digest(inventory))
-        self._inventory(digest, inventory, host, since, readings)
+        self._inventory(digest, inventory, host, at=since, readings=readings)
         last = self.now_ms if until is None else until
         self._put(
             schema.presence,
@@ -284,6 +284,7 @@ class Scene:
         digest: bytes,
         inventory: Inventory,
         host: StagedHost,
+        *,
         at: int,
         readings: Sequence[Reading],
     ) -> None:

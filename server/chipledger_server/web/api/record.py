@@ -54,6 +54,7 @@ def findings(
     request: ApiRequest,
     parts: NamedDependency[Parts],
     page: NamedDependency[Paging],
+    *,
     of_site: OfSite = None,
     in_state: State = None,
 ) -> FindingsPage:
@@ -90,6 +91,7 @@ def events(
     request: ApiRequest,
     parts: NamedDependency[Parts],
     page: NamedDependency[Paging],
+    *,
     of_site: OfSite = None,
     of_type: Kind = None,
 ) -> EventsPage:
