@@ -27,6 +27,10 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _HALF_ORDER = P256_ORDER // 2
 _ES256 = ec.ECDSA(hashes.SHA256())
 _COORDINATE_BYTES = 32
+_FIELD_25519 = 2**255 - 19
+_ORDER_8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER_Y = frozenset({0, 1, _FIELD_25519 - 1, _ORDER_8_Y, _FIELD_25519 - _ORDER_8_Y})
+"""y of the eight points whose order divides the cofactor 8."""
 
 
 class Jwk(Wire, frozen=True, kw_only=True):
@@ -84,12 +88,14 @@ def load_jwk(jwk: Jwk) -> PublicKey:
     """Return the key named by `jwk`.
 
     Raises:
-        EvidenceError: `malformed-key` when members do not fit or the point is not on the curve.
+        EvidenceError: `malformed-key` when members do not fit, the point is not on the curve, or
+            no single private key belongs to it.
     """
     x = _coordinate(jwk.x)
     if jwk.crv == "Ed25519":
         if jwk.kty != "OKP" or jwk.y is not None:
             raise EvidenceError(Code.MALFORMED_KEY, "Ed25519 keys are kty OKP with x alone")
+        _check_ed25519(x)
         try:
             return _public(ed25519.Ed25519PublicKey.from_public_bytes(x), jwk)
         except ValueError as error:
@@ -165,6 +171,17 @@ def _coordinate(text: str) -> bytes:
     if len(raw) != _COORDINATE_BYTES:
         raise EvidenceError(Code.MALFORMED_KEY, f"a coordinate has {len(raw)} bytes instead of 32")
     return raw
+
+
+def _check_ed25519(x: bytes) -> None:
+    """Refuse what Ed25519 itself does not: points of small order, and second spellings.
+
+    Anybody can make a signature that a key of small order verifies, so a host could disown what
+    it signed; y and y + p are one point.
+    """
+    y = int.from_bytes(x, "little") & ((1 << 255) - 1)
+    if y >= _FIELD_25519 or y in _SMALL_ORDER_Y:
+        raise EvidenceError(Code.MALFORMED_KEY, "x is no point that only one private key has")
 
 
 def _public(key: ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey, jwk: Jwk) -> PublicKey:
