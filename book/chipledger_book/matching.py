@@ -94,9 +94,9 @@ def _by_identity(
             continue
         still: list[SeenChip] = []
         for chip in rest:
-            name = getattr(chip, kind)
+            name = _name(chip, kind)
             candidates = by_name.get((kind, name), ()) if name is not None else ()
-            stronger = [other for other in KINDS[:depth] if getattr(chip, other) is not None]
+            stronger = [other for other in KINDS[:depth] if _name(chip, other) is not None]
             for item in candidates:
                 if result.left[item.key] and not any(other in item.names for other in stronger):
                     result.left[item.key] -= 1
@@ -108,6 +108,11 @@ def _by_identity(
     return rest
 
 
+def _name(chip: SeenChip, kind: str) -> str | None:
+    """Return a name of a chip; an empty text names nothing and contradicts nothing."""
+    return getattr(chip, kind) or None
+
+
 def _by_count(items: Sequence[Item], chips: Sequence[SeenChip], result: Matching) -> list[SeenChip]:
     """Fill what is left with chips it cannot be compared with; return the chips over."""
     places: dict[Kinds, deque[Item]] = defaultdict(deque)
@@ -116,7 +121,7 @@ def _by_count(items: Sequence[Item], chips: Sequence[SeenChip], result: Matching
             places[frozenset(item.names)].append(item)
     groups: dict[tuple[ChipState, Kinds], list[SeenChip]] = defaultdict(list)
     for chip in chips:
-        kinds = frozenset(kind for kind in KINDS if getattr(chip, kind) is not None)
+        kinds = frozenset(kind for kind in KINDS if _name(chip, kind) is not None)
         groups[chip.state, kinds].append(chip)
     flow = _Flow(
         {kinds: sum(result.left[one.key] for one in held) for kinds, held in places.items()}

@@ -1,5 +1,7 @@
 """The physical verdict: book against what was seen, chip by chip where identities are known."""
 
+from dataclasses import replace
+
 import pytest
 
 from chipledger_book.balance import Question, reconcile_all
@@ -190,6 +192,14 @@ def test_a_chip_that_is_listed_twice_is_one_chip() -> None:
 
     assert (line.book, line.present.total, line.matched_by_identity) == (2, 2, 2)
     assert (line.disputed, line.unaccounted, line.overage) == (0, 0, 0)
+
+
+def test_an_empty_name_is_no_name() -> None:
+    """A driver that answers an empty serial does not say that it is another board."""
+    receipt = received(ByBoard(sku=H100, serials=("B1",)))
+    line = row(report(book_of(declared(), receipt), [replace(chip(1), board="")]))
+
+    assert (line.matched_by_count, line.unaccounted, line.overage) == (1, 0, 0)
 
 
 def test_a_gb200_board_serial_holds_two_chips() -> None:
