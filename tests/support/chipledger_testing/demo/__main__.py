@@ -57,7 +57,8 @@ def _play(stage: Stage, *, once: bool) -> None:
     narrate.balances(stage.server("reconcile"))
     names = {stage.host_id(host.name): host.name for host in story.hosts}
     narrate.findings(stage.get("/api/v1/findings?state=open", reader)["items"], names)
-    narrate.closing(stage.url, reader, story.planted)
+    link = stage.server("principal", "link", "demo-auditor", "--expires-in", "24h").split()[-1]
+    narrate.closing(stage.url, link, reader, story.planted)
     if not once:
         narrate.say("Serving until Ctrl-C.")
         while True:

@@ -62,13 +62,13 @@ def findings(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> None:
         say(textwrap.fill(row["words"], 90, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
-def closing(url: str, token: str, planted: Sequence[str]) -> None:
+def closing(url: str, link: str, token: str, planted: Sequence[str]) -> None:
     """Say where to look, and what was planted."""
     say("\nPlanted for an auditor to find:")
     for text in planted:
         say(f"  - {text}")
-    say(f"\nScreens  {url}/    (sign in with the auditor's token)")
-    say(f"Token    {token}")
+    say(f"\nScreens  {url}{link}")
+    say(f"Token    {token}   (an auditor's, for the API and to sign in)")
     say(f"API      {url}/api/v1/")
     say(time.strftime("Printed  %Y-%m-%d %H:%M:%S UTC\n", time.gmtime()))
 
