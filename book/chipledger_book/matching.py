@@ -85,8 +85,8 @@ def _by_identity(
     """Match by the strongest common kind of name; return the chips that fill nothing."""
     by_name: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in items:
-        for kind, name in item.names.items():
-            by_name[kind, name].append(item)
+        for named in item.names.items():
+            by_name[named].append(item)
     rest = list(chips)
     booked_kinds = {kind for kind, _ in by_name}
     for depth, kind in enumerate(KINDS):
