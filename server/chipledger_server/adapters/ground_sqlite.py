@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from chipledger_evidence.entry import EntryType
-from chipledger_server.adapters.ingest_sqlite import forget_nonces
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_server.adapters.tokens_sqlite import logged_tokens
 from chipledger_server.domain.hosts import HostState, LoggedToken
@@ -45,7 +44,3 @@ class SqliteGround:
     def record(self, kind: EntryType, subject: str, record: bytes, at_ms: int) -> None:
         """Append one of the collector's own records to the log's queue."""
         self._store.record(kind, subject, record, at_ms)
-
-    def forget_nonces(self, before_s: int) -> None:
-        """Drop spent challenges that expired before a time."""
-        forget_nonces(self._connection, before_s)

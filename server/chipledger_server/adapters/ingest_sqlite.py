@@ -11,16 +11,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from chipledger_evidence.nonce import Freshness
-from chipledger_server.adapters.rows import insert_many
+from chipledger_server.adapters.rows import MOST_ROWS, insert_many
 from chipledger_server.domain.arrival import NEW, SPENT, Arrival, FirstAnswer, Outcome, Refusal
 from chipledger_server.domain.codes import Code, ServerError
 
 _TOKENS: Final = (
     """INSERT INTO tokens (pos, host, seq, id, key, received_ms, freshness, form, base, payload,
-    signature, salt, leaf) VALUES """,
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    signature, salt, leaf, nonce) VALUES """,
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 )
-_NONCES: Final = ("INSERT INTO spent_nonces (nonce, token, expires_s) VALUES ", "(?,?,?)")
 _INVENTORIES: Final = (
     "INSERT OR IGNORE INTO inventories (digest, token, provider, body) VALUES ",
     "(?,?,?,?)",
@@ -32,7 +31,7 @@ _REFUSAL: Final = (
 _FIRST: Final = (
     "SELECT received_ms, freshness, leaf FROM tokens WHERE host = ? AND seq = ? AND id = ?"
 )
-_SPENT_BY: Final = "SELECT token FROM spent_nonces WHERE nonce = ?"
+_SPENT_BY: Final = "SELECT pos FROM tokens WHERE nonce = ?"
 
 
 class IngestTables:
@@ -62,6 +61,12 @@ class IngestTables:
         self._insert(arrivals)
         return [NEW] * len(arrivals)
 
+    def fits_one_statement(self, arrivals: Sequence[Arrival]) -> bool:
+        """Tell whether `put` would run a single statement, which is a transaction by itself."""
+        return len(arrivals) <= MOST_ROWS and not any(
+            arrival.inventory is not None or arrival.blobs for arrival in arrivals
+        )
+
     def put_singly(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Do the same one by one, so that each gets its own outcome."""
         return [self._put_one(arrival) for arrival in arrivals]
@@ -90,15 +95,6 @@ class IngestTables:
         insert_many(self._connection.execute, _TOKENS, [_row(arrival) for arrival in arrivals])
         insert_many(
             self._connection.execute,
-            _NONCES,
-            [
-                (arrival.nonce, arrival.identity, arrival.nonce_expires_s)
-                for arrival in arrivals
-                if arrival.nonce is not None
-            ],
-        )
-        insert_many(
-            self._connection.execute,
             _INVENTORIES,
             [
                 (new.digest, arrival.pos, new.provider, new.body)
@@ -117,11 +113,6 @@ class IngestTables:
         )
 
 
-def forget_nonces(connection: sqlite3.Connection, before_s: int) -> None:
-    """Drop challenges that expired before a time; what echoes one of them is late anyway."""
-    connection.execute("DELETE FROM spent_nonces WHERE expires_s < ?", (before_s,))
-
-
 def _row(arrival: Arrival) -> tuple[Any, ...]:
     return (
         arrival.pos,
@@ -137,4 +128,5 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
         arrival.signature,
         arrival.salt,
         arrival.leaf,
+        arrival.nonce,
     )

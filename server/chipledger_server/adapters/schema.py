@@ -7,7 +7,7 @@ Three kinds of rows, and what a loss of each would cost:
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
   `claims`, `disputes`, `findings`, `timers`. Recomputed
   from the record by replaying the sequencer's function.
-- *working*: `spent_nonces`, `enrolment_codes`, `principals`, `downtime`, `sequencer`.
+- *working*: `enrolment_codes`, `principals`, `downtime`, `sequencer`.
 
 Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. Digests are 32
 raw bytes in columns and base64url on the wire.
@@ -153,8 +153,16 @@ tokens = Table(
     Column("signature", LargeBinary, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary),  # the challenge it used up, if it echoes one
     # Host and seq stand inside the token, so this makes `id` unique; and it is the chain's index.
     UniqueConstraint("host", "seq", "id"),
+)
+Index(
+    "uq_tokens_nonce",
+    tokens.c.nonce,
+    unique=True,
+    sqlite_where=tokens.c.nonce.is_not(None),
+    postgresql_where=tokens.c.nonce.is_not(None),
 )
 
 blobs = Table(
@@ -163,15 +171,6 @@ blobs = Table(
     Column("digest", LargeBinary, primary_key=True),
     Column("token", BigInteger, nullable=False),  # first token that named it
     Column("body", LargeBinary, nullable=False),
-)
-
-spent_nonces = Table(
-    "spent_nonces",
-    metadata,
-    Column("nonce", LargeBinary, primary_key=True),
-    Column("token", LargeBinary, nullable=False),
-    Column("expires_s", BigInteger, nullable=False),
-    Index("ix_spent_nonces_expires", "expires_s"),
 )
 
 records = Table(

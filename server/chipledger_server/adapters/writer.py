@@ -6,8 +6,9 @@ rows as were lately under way, so one lone sender is never kept waiting. Answers
 loop in one call a batch. Between batches the same thread runs the sequencer, so the embedded
 database has one writer and nobody waits for its lock.
 
-Order of a commit: tokens, challenges used, new inventories, evidence, refusals; then COMMIT
-(one fsync); only then are futures resolved. A crash before COMMIT loses what nobody was told of.
+Order of a commit: tokens with the challenges they use up, new inventories, evidence, refusals;
+then COMMIT (one fsync; heartbeats alone are one statement, which commits by itself); only then
+are futures resolved. A crash before COMMIT loses what nobody was told of.
 """
 
 import asyncio
@@ -226,10 +227,15 @@ class SqliteWriter:
         self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal]
     ) -> Sequence[Outcome]:
         execute = self._connection.execute
+        if not refusals and self._tables.fits_one_statement(arrivals):
+            try:
+                return self._tables.put(arrivals)
+            except _OBJECTIONS:
+                self._undo()
         execute("BEGIN IMMEDIATE")
         try:
             outcomes = self._tables.put(arrivals)
-        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
+        except _OBJECTIONS:
             self._undo()
             execute("BEGIN IMMEDIATE")
             outcomes = self._tables.put_singly(arrivals)
@@ -258,5 +264,7 @@ def failure(error: Exception) -> ServerError:
     )
 
 
+# One row is at fault, not the database.
+_OBJECTIONS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 # SQLite meets a full disk as FULL, or as an I/O error where the WAL cannot grow.
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})

@@ -43,7 +43,6 @@ class Arrival:
         salt: 16 random bytes.
         leaf: leaf hash of its log entry.
         nonce: a challenge it uses up, or None.
-        nonce_expires_s: when that challenge expires.
         inventory: an inventory carried for the first time, or None.
         blobs: digests and packed bytes of evidence that travelled beside it.
         pos: given by the writer.
@@ -64,7 +63,6 @@ class Arrival:
     salt: bytes
     leaf: bytes
     nonce: bytes | None
-    nonce_expires_s: int
     inventory: CarriedInventory | None
     blobs: tuple[tuple[bytes, bytes], ...]
     pos: int = 0

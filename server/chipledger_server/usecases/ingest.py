@@ -165,7 +165,6 @@ class Ingest:
             salt=salt,
             leaf=_leaf(verified, echo.freshness, now_ms, salt),
             nonce=None,
-            nonce_expires_s=echo.time_s,
             inventory=packed.inventory,
             blobs=(),
         )

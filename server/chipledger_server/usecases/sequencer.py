@@ -101,10 +101,6 @@ class Ground(Protocol):
         """Append one of the collector's own records to the log's queue."""
         ...
 
-    def forget_nonces(self, before_s: int) -> None:
-        """Drop spent challenges that expired before a time."""
-        ...
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
@@ -217,7 +213,6 @@ class Sequencer:
             self._log.add_downtime(last_ms, now_ms)
         self._progress.beat_ms = now_ms
         self._fold.downtime = self._log.downtime(now_ms - _REMEMBER_MS)
-        self._ground.forget_nonces(now_ms // 1000 - self._fold.policy.evidence_ttl_s)
 
     def _note_refusals(self) -> None:
         for refusal in self._log.new_refusals(self._progress.refusal_pos):

@@ -236,16 +236,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sites")),
     )
     op.create_table(
-        "spent_nonces",
-        sa.Column("nonce", sa.LargeBinary(), nullable=False),
-        sa.Column("token", sa.LargeBinary(), nullable=False),
-        sa.Column("expires_s", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("nonce", name=op.f("pk_spent_nonces")),
-    )
-    with op.batch_alter_table("spent_nonces", schema=None) as batch_op:
-        batch_op.create_index("ix_spent_nonces_expires", ["expires_s"], unique=False)
-
-    op.create_table(
         "timers",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
@@ -275,9 +265,19 @@ def upgrade() -> None:
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("leaf", sa.LargeBinary(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("pos", name=op.f("pk_tokens")),
         sa.UniqueConstraint("host", "seq", "id", name=op.f("uq_tokens_host")),
     )
+    with op.batch_alter_table("tokens", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_tokens_nonce",
+            ["nonce"],
+            unique=True,
+            sqlite_where=sa.text("nonce IS NOT NULL"),
+            postgresql_where=sa.text("nonce IS NOT NULL"),
+        )
+
     op.create_table(
         "chip_aliases",
         sa.Column("kind", sa.Text(), nullable=False),
