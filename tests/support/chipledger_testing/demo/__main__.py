@@ -47,14 +47,10 @@ def _play(stage: Stage, *, once: bool) -> None:
     narrate.step("starting a collector on embedded SQLite")
     stage.start_collector()
     _keep_book(stage, story)
-    machines = {}
     for number, host in enumerate(story.hosts, 1):
-        narrate.progress(number, len(story.hosts), "hosts enrolled")
-        machines[host.name] = stage.enrol(host.name, host.site, host.machine)
+        narrate.progress(number, len(story.hosts), "hosts enrolled, and their agents started")
+        stage.start_agent(host.name, stage.enrol(host.name, host.site, host.machine))
     _enrol_real(stage)
-    for number, host in enumerate(story.hosts, 1):
-        narrate.progress(number, len(story.hosts), "agents started")
-        stage.start_agent(host.name, machines[host.name])
     reader = stage.server("principal", "add", "demo-auditor", "--role", "auditor").split()[-1]
     _let_things_happen(stage, story, reader)
     narrate.balances(stage.server("reconcile"))
