@@ -56,10 +56,13 @@ def findings(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> None:
     """Print the open findings in words, worst first; `names` tells what the demo calls a host."""
     say("\nOpen findings")
     for row in sorted(rows, key=lambda item: (ORDER.index(item["severity"]), item["type"])):
-        host = row["host"] or ""
-        place = " · ".join(text for text in (row["site"], names.get(host, host)) if text)
+        where = (row["site"], names.get(row["host"] or "", row["host"]))
+        place = " · ".join(text for text in where if text)
         say(f"  {row['severity']:<9}{row['type']:<20}{place}")
-        say(textwrap.fill(row["words"], 90, initial_indent=INDENT, subsequent_indent=INDENT))
+        words = row["words"]
+        for host, name in names.items():
+            words = words.replace(host, name)
+        say(textwrap.fill(words, 90, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
 def closing(url: str, link: str, token: str, planted: Sequence[str]) -> None:
