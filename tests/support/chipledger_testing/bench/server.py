@@ -11,7 +11,7 @@ import os
 import sqlite3
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,24 +140,24 @@ class Bench:
         self._round = 0
         self.stored = 0
 
-    def full(self, connections: int = CONNECTIONS, count: int = HOSTS) -> Measure:
+    def full(self) -> Measure:
         """Every host sends a full report with an inventory never seen before."""
         self._round += 1
         tokens = []
-        for host in self._fleet.hosts[:count]:
+        for host in self._fleet.hosts:
             host.inventory = _changed(host.inventory, self._round)
             tokens.append(self._fleet.full(host))
-        return self._measure(f"full report ({connections} connections)", tokens, 1, connections)
+        return self._measure("full report, every inventory new", tokens, 1, CONNECTIONS)
 
-    def full_again(self) -> Measure:
-        """Every host sends the full report of an inventory that is known."""
+    def full_again(self, connections: int = CONNECTIONS) -> Measure:
+        """Every host sends the full report of the day: the inventory is what it was."""
         tokens = [self._fleet.full(host) for host in self._fleet.hosts]
-        return self._measure("full report, inventory known", tokens, 1, CONNECTIONS)
+        return self._measure("full report of 8 GPUs", tokens, 1, connections)
 
     def heartbeat(self, connections: int = CONNECTIONS, rounds: int = 4) -> Measure:
         """Every host sends heartbeats."""
         tokens = [self._fleet.heartbeat(host) for _ in range(rounds) for host in self._fleet.hosts]
-        return self._measure(f"heartbeat ({connections} connections)", tokens, 1, connections)
+        return self._measure("heartbeat", tokens, 1, connections)
 
     def batch(self) -> Measure:
         """Every eighth host sends 32 heartbeats in one body."""
@@ -207,7 +207,7 @@ class Bench:
         cpu = cpu_s(process.pid) - cpu
         v_us = (before_us + verification_us(sample)) / 2
         measure = Measure(
-            case=f"{case}, {self._alg}",
+            case=f"{case}, {connections} connections",
             reports=reports,
             cpu_us=cpu / reports * 1e6,
             v_us=v_us,
@@ -280,6 +280,3 @@ def median_of(measures: Sequence[Measure]) -> Measure:
     ordered = sorted(measures, key=lambda measure: measure.cost_v)
     middle = ordered[len(ordered) // 2]
     return replace(middle, p99_ms=statistics.median(m.p99_ms for m in measures))
-
-
-Case = Callable[[], Measure]
