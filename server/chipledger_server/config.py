@@ -79,7 +79,8 @@ class Limits:
         default=5, metadata=_is("seconds without a byte after which a body is refused", least=1)
     )
     body_total_s: int = field(
-        default=30, metadata=_is("seconds after which an unfinished body is refused", least=1)
+        default=30,
+        metadata=_is("seconds after which an unfinished head or body is refused", least=1),
     )
     queue: int = field(
         default=4096, metadata=_is("tokens waiting for the writer before new ones get 503", least=1)

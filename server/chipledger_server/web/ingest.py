@@ -23,7 +23,7 @@ from chipledger_evidence.framing import MEDIA_TYPE as REPORT_TYPE
 from chipledger_server.config import Limits
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.usecases.ingest import Answered
-from chipledger_server.web.asgi import App, Headers, Receive, Scope, Send, answer
+from chipledger_server.web.asgi import App, Headers, Message, Receive, Scope, Send, answer
 from chipledger_server.web.body import Gone, gunzip, read_body
 from chipledger_server.web.statuses import status_of
 
@@ -31,6 +31,8 @@ _JSON: Final = b"application/json"
 _PROBLEM: Final = b"application/problem+json"
 _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _MAX_CHALLENGE_BYTES: Final = 1024
+_MAX_FORM_BYTES: Final = 16 * 1024
+_BODILESS: Final = frozenset({"GET", "HEAD"})
 _REPORT_TYPE: Final = REPORT_TYPE.encode()
 _ENROLMENT_TYPE: Final = ENROLMENT_TYPE.encode()
 _LOG: Final = structlog.get_logger("chipledger.doors")
@@ -106,10 +108,13 @@ class AgentDoors:
         if scope["type"] != "http":
             await self._behind(scope, receive, send)
             return
-        handler = self._routes.get((scope["method"], scope["path"]))
+        method = scope["method"]
+        handler = self._routes.get((method, scope["path"]))
         if handler is None:
-            await self._behind(scope, receive, send)
-            return
+            if method in _BODILESS:
+                await self._behind(scope, receive, send)
+                return
+            handler = self._form
         try:
             await handler(scope, receive, send)
         except (EvidenceError, ServerError) as error:
@@ -120,6 +125,21 @@ class AgentDoors:
             _LOG.exception("request-failed", path=scope["path"])
             failed = ServerError(Code.NOT_STORED, "the collector failed; its log says why")
             await _refuse(send, failed)
+
+    async def _form(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a form of a page: a framework waits for its body for ever, and takes more."""
+        body = await read_body(
+            receive,
+            most_bytes=_MAX_FORM_BYTES,
+            idle_s=self._limits.body_idle_s,
+            total_s=self._limits.body_total_s,
+        )
+        parts = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def again() -> Message:
+            return next(parts, None) or await receive()
+
+        await self._behind(scope, again, send)
 
     async def _report(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._body(scope, receive, _REPORT_TYPE, MAX_BODY_BYTES)

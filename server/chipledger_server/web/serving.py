@@ -5,13 +5,16 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
+from typing import Any, cast
 
 import uvicorn
 
 from chipledger_server.config import Limits, Listen
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.web.asgi import App
+from chipledger_server.web.protocol import BoundedProtocol
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75
@@ -70,7 +73,7 @@ class Service:
     def __init__(self, app: App, *, listen: Listen, limits: Limits) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=cast("Any", partial(BoundedProtocol, head_s=limits.body_total_s)),
             ws="none",
             interface="asgi3",
             lifespan="off",

@@ -392,6 +392,58 @@ def test_a_slow_body_is_given_up(tmp_path_factory: pytest.TempPathFactory) -> No
             assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_slow_form_is_given_up(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nobody needs a token to send to the log-in page, so it waits no longer than other doors."""
+    settings = "[limits]\nbody_idle_s = 1\nbody_total_s = 2\n"
+    head = (
+        b"POST /login HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\ntok"
+    )
+    with (
+        running(tmp_path_factory.mktemp("form"), settings) as collector,
+        socket.create_connection(("127.0.0.1", collector.port), timeout=10) as sock,
+    ):
+        sock.sendall(head)  # and nothing more
+        assert sock.recv(4096).startswith(b"HTTP/1.1 408 ")
+        form = "application/x-www-form-urlencoded"
+        assert collector.post("/login", b"x" * 100_000, kind=form).status == 413
+        assert collector.post("/login", b"token=none", kind=form).status == 403
+
+
+def hung_up(sock: socket.socket) -> bool:
+    """Tell whether the other side ends the connection, without an answer, while we wait."""
+    try:
+        return sock.recv(4096) == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /v1/health HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_a_connection_that_asks_nothing_is_given_up(
+    said: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Strangers who say nothing, or never end a request's head, do not hold every connection."""
+    with (
+        running(tmp_path_factory.mktemp("idle"), "[limits]\nbody_total_s = 1\n") as collector,
+        socket.create_connection(("127.0.0.1", collector.port), timeout=10) as sock,
+    ):
+        sock.sendall(said)
+        assert hung_up(sock)
+        assert collector.get("/v1/health").status == 200
+
+
+def test_a_head_without_end_is_given_up(collector: CollectorProcess) -> None:
+    """Header after header takes no memory: at 64 KiB the connection ends."""
+    with socket.create_connection(("127.0.0.1", collector.port), timeout=10) as sock:
+        sock.sendall(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n")
+        try:
+            for _ in range(1000):
+                sock.sendall(b"X-More: " + b"y" * 4000 + b"\r\n")
+        except ConnectionError:
+            return
+        pytest.fail("four megabytes of head were taken")
+
+
 # Enrolment
 
 
