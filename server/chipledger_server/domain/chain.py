@@ -6,10 +6,18 @@ a relay or a slow link may deliver them in any order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from chipledger_evidence.ids import NO_PREVIOUS
 
 Ranges = tuple[tuple[int, int], ...]
+MOST_RANGES: Final = 256
+"""Ranges of missing numbers kept apart for one host.
+
+A host that leaves out every second number would otherwise make its state grow with every token.
+Beyond the bound ranges run on over numbers that came, so more may be called missing than are,
+never fewer.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,8 @@ class Chain:
     Attributes:
         seq: number of its head, 0 before the first token.
         token: identity of its head.
-        missing: inclusive ranges of numbers below the head that never came.
+        missing: inclusive ranges of numbers below the head that never came, ascending, at most
+            `MOST_RANGES`.
     """
 
     seq: int = 0
@@ -70,11 +79,18 @@ def _with(chain: Chain, link: Link) -> Chain:
     if link.seq > chain.seq:
         missing = chain.missing
         if link.seq > chain.seq + 1:
-            missing = (*missing, (chain.seq + 1, link.seq - 1))
+            missing = _and_gap(missing, (chain.seq + 1, link.seq - 1))
         return Chain(seq=link.seq, token=link.token, missing=missing)
     if link.seq == chain.seq:
         return replace(chain, token=min(chain.token, link.token))
-    return replace(chain, missing=without(chain.missing, link.seq))
+    missing = without(chain.missing, link.seq)
+    return chain if len(missing) > MOST_RANGES else replace(chain, missing=missing)
+
+
+def _and_gap(missing: Ranges, gap: tuple[int, int]) -> Ranges:
+    if len(missing) < MOST_RANGES:
+        return (*missing, gap)
+    return (*missing[:-1], (missing[-1][0], gap[1]))
 
 
 def _splits(link: Link, around: Neighbours) -> bool:

@@ -4,6 +4,7 @@ NVML, the PCI bus and the kernel module each list the devices. Agreement proves 
 root, but a lie in one view alone shows here, and a chip that NVML does not list is not lost.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,10 +53,11 @@ def check(inventory: Inventory) -> Checked:
     pci = {function.bdf: function for function in inventory.pci}
     proc = {gpu.bdf: gpu for gpu in inventory.proc}
     unread = frozenset(inventory.unread)
+    named = Counter(name for chip in inventory.chips for name in _names(chip))
     lines: list[Line] = []
     differences: list[str] = []
     for place, chip in enumerate(inventory.chips):
-        found = tuple(_differences(chip, pci, proc, unread))
+        found = (*_differences(chip, pci, proc, unread), *_twins(chip, named))
         differences += found
         lines.append(_line(place, chip, _state(chip, found, unread)))
     differences += _hidden(inventory)
@@ -99,6 +101,23 @@ def _differences(
             yield f"{bdf}: {chip.uuid} by NVML, {module.uuid} by the kernel module"
     elif "proc" not in unread:
         yield f"{bdf}: listed by NVML, not by the kernel module"
+
+
+def _names(chip: Chip) -> Iterator[str]:
+    """Yield what names a physical chip and no other."""
+    if chip.virtualization != VGPU_GUEST:
+        if chip.uuid:
+            yield chip.uuid.lower()
+        if chip.pdi:
+            yield f"PDI {chip.pdi.lower()}"
+
+
+def _twins(chip: Chip, named: Mapping[str, int]) -> Iterator[str]:
+    """Yield the names of a chip that another chip of the same host bears as well."""
+    for name in _names(chip):
+        if named[name] > 1:
+            where = chip.uuid if chip.pci is None else chip.pci.bdf
+            yield f"{where}: {name} names two chips or more"
 
 
 def _hidden(inventory: Inventory) -> Iterator[str]:

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chipledger_evidence.ids import NO_PREVIOUS
-from chipledger_server.domain.chain import Chain, Link, Neighbours, count_missing, extend, without
+from chipledger_server.domain.chain import (
+    MOST_RANGES,
+    Chain,
+    Link,
+    Neighbours,
+    count_missing,
+    extend,
+    without,
+)
 
 
 def around(kept: Iterable[Link], link: Link) -> Neighbours:
@@ -111,3 +119,25 @@ def test_without_splits_a_range_around_a_number() -> None:
     """A repaired number leaves the rest missing."""
     assert without(((2, 5), (9, 9)), 3) == ((2, 2), (4, 5), (9, 9))
     assert without(((9, 9),), 9) == ()
+
+
+def test_what_a_host_leaves_out_takes_bounded_room() -> None:
+    """Every second number, for as long as a cheat likes: few ranges, and none shrinks to nothing.
+
+    Beyond the bound the newest range runs on over numbers that came: never fewer are missing.
+    """
+    chain = Chain()
+    for number in range(1, 4 * MOST_RANGES, 2):
+        chain, _ = extend(chain, Link(seq=number, token=f"a{number}", prev="?"), Neighbours())
+    assert len(chain.missing) == MOST_RANGES
+    assert chain.missing[0] == (2, 2)
+    assert chain.missing[-1][1] == chain.seq - 1
+
+
+def test_late_tokens_do_not_split_a_gap_without_end() -> None:
+    """One great jump, filled at every second number, is bounded as well."""
+    chain, _ = extend(Chain(), Link(seq=2**53 - 1, token="z", prev="?"), Neighbours())
+    for number in range(2, 4 * MOST_RANGES, 2):
+        chain, _ = extend(chain, Link(seq=number, token=f"a{number}", prev="?"), Neighbours())
+    assert len(chain.missing) == MOST_RANGES
+    assert chain.missing[-1][1] == 2**53 - 2

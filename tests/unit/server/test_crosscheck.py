@@ -94,3 +94,14 @@ def test_without_nvml_every_device_of_the_bus_is_listed() -> None:
     checked = check(down)
     assert [line.state for line in checked.lines] == [State.UNIDENTIFIED] * 2
     assert checked.differences == ()
+
+
+def test_two_chips_with_one_identity_are_a_difference() -> None:
+    """One UUID or PDI at two places is no two chips, and it is not said silently which is one."""
+    first, second = TWO.chips
+    assert (first.uuid, second.uuid) != (None, None)
+    twin = replace(second, uuid=first.uuid, pdi=first.pdi)
+    module = replace(TWO.proc[1], uuid=TWO.proc[0].uuid)
+    checked = check(replace(TWO, chips=(first, twin), proc=(TWO.proc[0], module)))
+    assert [line.state for line in checked.lines] == [State.UNCONFIRMED] * 2
+    assert "names two chips" in checked.differences[0]
