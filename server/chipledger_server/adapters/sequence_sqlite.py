@@ -100,6 +100,7 @@ class SqliteSequenceStore:
         )
         if token is not None:
             ranges = () if missing is None else msgspec.json.decode(missing, type=_RANGES)
+            state.head = token
             state.chain = Chain(seq=seq, token=b64url_encode(token), missing=ranges)
         self._load_claims(state)
         self._hosts[num] = self._by_id[name] = state
@@ -379,6 +380,9 @@ _RANGES: Any = tuple[tuple[int, int], ...]
 _HELD: Final = frozenset({State.READ.value, State.LOST.value})
 
 
+_digest = lru_cache(maxsize=65536)(b64url_decode)  # a host names one inventory for months
+
+
 @lru_cache(maxsize=MOST_ROWS)
 def _update(count: int) -> str:
     return _UPDATE.format(rows=",".join(["(?,?,?,?,?,?,?,?,?)"] * count))
@@ -394,12 +398,12 @@ def _host_row(state: HostState) -> tuple[Any, ...]:
     return (
         state.num,
         chain.seq,
-        b64url_decode(chain.token),
+        state.head,
         encode_canonical(chain.missing) if chain.missing else None,
         state.received_ms,
         state.fresh_ms,
         state.fresh_seq,
-        None if state.inv is None else b64url_decode(state.inv),
+        None if state.inv is None else _digest(state.inv),
         state.silent_since_ms,
     )
 

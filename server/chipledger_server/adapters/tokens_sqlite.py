@@ -36,6 +36,7 @@ def _logged(execute: Execute, row: Sequence[Any]) -> LoggedToken:
         pos=pos,
         host=host,
         token=b64url_encode(identity),
+        identity=identity,
         claims=claims,
         freshness=Freshness(freshness),
         received_ms=received_ms,

@@ -16,6 +16,7 @@ class LoggedToken:
         pos: its position among tokens.
         host: number of its host.
         token: its identity.
+        identity: the same as 32 bytes.
         claims: what it says.
         freshness: what its echo proved on arrival.
         received_ms: when it arrived.
@@ -24,6 +25,7 @@ class LoggedToken:
     pos: int
     host: int
     token: str
+    identity: bytes
     claims: AnyClaims | SealedReport
     freshness: Freshness
     received_ms: int
@@ -39,6 +41,7 @@ class HostState:
         site: its site.
         enrolled_ms: when it was enrolled.
         chain: where its chain stands.
+        head: identity of the chain's head as 32 bytes, or None before the first token.
         received_ms: newest arrival of any token.
         fresh_ms: newest arrival of a fresh token.
         fresh_seq: place of that token in the chain.
@@ -56,6 +59,7 @@ class HostState:
     site: str
     enrolled_ms: int
     chain: Chain = field(default_factory=Chain)
+    head: bytes | None = None
     received_ms: int | None = None
     fresh_ms: int | None = None
     fresh_seq: int = 0

@@ -128,6 +128,7 @@ def _logged(arrival: Arrival) -> LoggedToken:
         pos=arrival.pos,
         host=arrival.host,
         token=arrival.token,
+        identity=arrival.identity,
         claims=arrival.claims,
         freshness=arrival.freshness,
         received_ms=arrival.received_ms,

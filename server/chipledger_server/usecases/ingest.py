@@ -47,6 +47,7 @@ from chipledger_server.usecases.keys import Keys
 
 _NOBODY = ""
 _DETAIL_CHARACTERS = 256
+_CUT = Form.WORDS | Form.CUT
 Step = tuple[KnownKey, VerifiedToken, Arrival] | RefusedToken
 
 
@@ -148,7 +149,7 @@ class Ingest:
         self, known: KnownKey, verified: VerifiedToken, echo: Echo, now_ms: int
     ) -> Arrival:
         salt = self._entropy(SALT_BYTES)
-        packed = _pack(known, verified)
+        form, base, text, payload, inventory = _pack(known, verified)
         return Arrival(
             host=known.host_num,
             key=known.key_num,
@@ -157,15 +158,15 @@ class Ingest:
             claims=verified.claims,
             freshness=echo.freshness,
             received_ms=now_ms,
-            form=packed.form,
-            base=packed.base,
-            text=packed.text,
-            payload=packed.payload,
+            form=form,
+            base=base,
+            text=text,
+            payload=payload,
             signature=verified.token.signature,
             salt=salt,
             leaf=_leaf(verified, echo.freshness, now_ms, salt),
             nonce=None,
-            inventory=packed.inventory,
+            inventory=inventory,
             blobs=(),
         )
 
@@ -254,13 +255,8 @@ class Ingest:
         return _NOBODY if known is None else known.trust.host
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    form: Form
-    base: int | None
-    text: bytes
-    payload: bytes
-    inventory: CarriedInventory | None
+_Packed = tuple[Form, int | None, bytes, bytes, CarriedInventory | None]
+"""Form, position of the base, text, packed text, and an inventory carried for the first time."""
 
 
 def _pack(known: KnownKey, verified: VerifiedToken) -> _Packed:
@@ -270,14 +266,14 @@ def _pack(known: KnownKey, verified: VerifiedToken) -> _Packed:
         text, body = cut_inventory(payload, digest, has_log=claims.log is not None)
         provider = claims.inventory.provider.kind
         new = CarriedInventory(digest=digest, provider=provider, body=pack_body(body))
-        return _Packed(Form.WORDS | Form.CUT, None, text, pack(text, None), new)
+        return _CUT, None, text, pack(text, None), new
     if isinstance(claims, SealedReport):
         text = cut_known(payload, len(bytes(claims.inventory)))
-        return _Packed(Form.WORDS | Form.CUT, None, text, pack(text, None), None)
+        return _CUT, None, text, pack(text, None), None
     base = known.base
     if base is None or base.inv != claims.inv or base.bootseed != claims.bootseed:
-        return _Packed(Form.WORDS, None, payload, pack(payload, None), None)
-    return _Packed(Form.BASED, base.pos, payload, pack(payload, base), None)
+        return Form.WORDS, None, payload, pack(payload, None), None
+    return Form.BASED, base.pos, payload, pack(payload, base), None
 
 
 def _leaf(verified: VerifiedToken, freshness: Freshness, now_ms: int, salt: bytes) -> bytes:

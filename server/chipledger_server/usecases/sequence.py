@@ -7,12 +7,13 @@ chain and names the inventory of the last one, touches one object in memory.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chipledger_evidence.claims import FullReport
+from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.nonce import Freshness
 from chipledger_server.config import Policy
-from chipledger_server.domain.chain import Link, Ranges, count_missing, extend
+from chipledger_server.domain.chain import Chain, Link, Ranges, count_missing, extend
 from chipledger_server.domain.findings import MOST_LISTED, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span, unseen_ms
@@ -48,7 +49,8 @@ class Fold:
         claims = token.claims
         chain = host.chain
         if claims.seq == chain.seq + 1 and claims.prev == chain.token:
-            host.chain = replace(chain, seq=claims.seq, token=token.token)
+            host.chain = Chain(seq=claims.seq, token=token.token, missing=chain.missing)
+            host.head = token.identity
         else:
             self._link(host, token)
         host.received_ms = token.received_ms
@@ -64,6 +66,7 @@ class Fold:
         link = Link(seq=claims.seq, token=token.token, prev=claims.prev)
         around = self.store.neighbours(host.num, link, token.pos)
         host.chain, split = extend(host.chain, link, around)
+        host.head = b64url_decode(host.chain.token)
         if split:
             self.noting.event(host, Kind.CHAIN_FORK, token, {"seq": claims.seq})
         missing = host.chain.missing
