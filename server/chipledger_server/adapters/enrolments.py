@@ -77,6 +77,10 @@ class SqlEnrolmentBook:
             .where(enrolment_codes.c.code_hash == code_hash)
             .values(uses_left=enrolment_codes.c.uses_left - 1)
         )
+        self._keep(record, code_hash, leaf)
+        return leaf
+
+    def _keep(self, record: HostEnrolled, code_hash: bytes, leaf: bytes) -> None:
         self._connection.execute(
             insert(hosts).values(
                 id=record.host,
@@ -101,7 +105,6 @@ class SqlEnrolmentBook:
                 leaf=leaf,
             )
         )
-        return leaf
 
 
 class SqlEnrolments:

@@ -15,7 +15,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -120,7 +120,7 @@ class SqliteWriter:
             ServerError: `stopping` or `overloaded`; the future may raise `disk-full`.
         """
         if self._stopping or self.vitals.dead:
-            raise ServerError(Code.STOPPING, "the collector is stopping", retry_after_s=5)
+            raise _ended()
         if self._rows + len(arrivals) > self._most_waiting:
             raise ServerError(
                 Code.OVERLOADED, f"{self._rows} tokens wait to be stored", retry_after_s=5
@@ -152,6 +152,9 @@ class SqliteWriter:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self.vitals.dead:
+            self._abandon()
+            return
         jobs: list[_Job] = []
         rows = 0
         while self._waiting and rows < MOST_ROWS:
@@ -164,11 +167,20 @@ class SqliteWriter:
         self._idle.clear()
         self._handed.put(_Batch(jobs, refusals))
 
+    def _abandon(self) -> None:
+        """Tell everybody who waits that nothing will be stored any more."""
+        jobs, self._waiting, self._rows = self._waiting, [], 0
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(_ended())
+        self._busy = False
+        self._idle.set()
+
     def _answered(self, batch: _Batch, outcomes: Sequence[Outcome] | ServerError) -> None:
         """Resolve a batch's futures and start the next one; runs in the event loop."""
         at = 0
         for job in batch.jobs:
-            if job.future.cancelled():
+            if job.future.done():  # whoever asked has gone
                 at += len(job.arrivals)
             elif isinstance(outcomes, ServerError):
                 job.future.set_exception(outcomes)
@@ -190,6 +202,14 @@ class SqliteWriter:
             self._work()
         except Exception as error:  # noqa: BLE001 - the daemon loop: health must say why it ended
             self.vitals.dead = f"{type(error).__name__}: {error}"
+            left = [batch for batch in self._left() if batch is not None]
+            for batch in left:
+                self._loop.call_soon_threadsafe(self._answered, batch, _ended())
+            self._loop.call_soon_threadsafe(self._abandon)
+
+    def _left(self) -> Iterator[_Batch | None]:
+        while not self._handed.empty():
+            yield self._handed.get()
 
     def _work(self) -> None:
         wait_s = self._between.tick()
@@ -248,6 +268,10 @@ class SqliteWriter:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._tables.reread()
+
+
+def _ended() -> ServerError:
+    return ServerError(Code.STOPPING, "the collector is stopping", retry_after_s=5)
 
 
 def failure(error: Exception) -> ServerError:

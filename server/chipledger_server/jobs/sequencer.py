@@ -6,11 +6,11 @@ accepted meanwhile, and health says that they are not applied.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Final
 
 import structlog
 
+from chipledger_evidence.claims import FullReport
 from chipledger_server.config import Log
 from chipledger_server.domain.arrival import Arrival
 from chipledger_server.domain.codes import Code, ServerError
@@ -22,6 +22,7 @@ from chipledger_server.usecases.sequencer import MOST_TOKENS, Sequencer
 
 _MOST_READY: Final = 16 * MOST_TOKENS
 _AT_ONCE: Final = 128
+_WEIGHT_OF_NEW: Final = 8  # a new inventory takes the time of so many heartbeats
 _LOG: Final = structlog.get_logger("chipledger.sequencer")
 
 
@@ -45,6 +46,7 @@ class SequencerJob:
         self._ready: deque[LoggedToken] = deque()
         self._beat_at_s = clock.monotonic_s()
         self._retry_at_s = 0.0
+        self._step_at_s = 0.0
         self._last_pos = 0
 
     def begin(self, last_pos: int) -> None:
@@ -61,9 +63,12 @@ class SequencerJob:
         """Take note of tokens that have just become durable."""
         if not arrivals:
             return
+        now_s = self._clock.monotonic_s()
         if self.pace.behind_since_s is None:
-            self.pace.behind_since_s = self._clock.monotonic_s()
+            self.pace.behind_since_s = now_s
+            self._step_at_s = now_s + self._wait_s
         self._last_pos = arrivals[-1].pos
+        self.pace.waiting = self._last_pos - self.pace.applied
         if len(self._ready) < _MOST_READY:  # beyond that they are read back when their turn comes
             self._ready.extend(map(_logged, arrivals))
 
@@ -73,15 +78,15 @@ class SequencerJob:
         if now_s < self._retry_at_s:
             return self._retry_at_s - now_s
         beat = now_s >= self._beat_at_s
-        behind_s = self.pace.behind_since_s
-        late = behind_s is not None and (
-            now_s - behind_s >= self._wait_s or len(self._ready) >= _AT_ONCE
-        )
-        if beat or late:
+        waiting = self.pace.waiting
+        if beat or waiting >= _AT_ONCE or (waiting and now_s >= self._step_at_s):
             self._step(now_s, beat=beat)
-        if self.pace.behind_since_s is not None:
-            return self._wait_s
-        return max(0.0, self._beat_at_s - now_s)
+            waiting = self.pace.waiting
+        if self.pace.failures:
+            return max(0.0, self._retry_at_s - now_s)
+        if waiting >= _AT_ONCE:
+            return 0.0
+        return max(0.0, (self._step_at_s if waiting else self._beat_at_s) - now_s)
 
     def finish(self) -> None:
         """Apply all that was accepted; what cannot be applied now is at the next start."""
@@ -92,7 +97,7 @@ class SequencerJob:
     def _step(self, now_s: float, *, beat: bool) -> None:
         pace = self.pace
         try:
-            done = self._sequencer.step(list(islice(self._ready, MOST_TOKENS)), beat=beat)
+            done = self._sequencer.step(self._some(), beat=beat)
         except Exception as error:  # noqa: BLE001 - the daemon loop: made again from what is kept
             self._failed(error, now_s)
             return
@@ -104,13 +109,23 @@ class SequencerJob:
         pace.applied, pace.log_size = self._sequencer.applied, self._sequencer.log_size
         while self._ready and self._ready[0].pos <= pace.applied:
             self._ready.popleft()
-        pace.waiting = max(0, self._last_pos - pace.applied)
-        if done.tokens < MOST_TOKENS and not pace.waiting:
+        pace.waiting = self._last_pos - pace.applied
+        self._step_at_s = now_s + self._wait_s
+        if not pace.waiting:
             pace.behind_since_s = None
-        elif pace.behind_since_s is not None:
-            pace.behind_since_s = now_s
         if done.records:
             self._changed(done.records)
+
+    def _some(self) -> list[LoggedToken]:
+        """Return tokens for one step: few enough that nobody waits long for the next commit."""
+        taken: list[LoggedToken] = []
+        weight = 0
+        for token in self._ready:
+            weight += _WEIGHT_OF_NEW if isinstance(token.claims, FullReport) else 1
+            taken.append(token)
+            if weight >= _AT_ONCE:
+                break
+        return taken
 
     def _failed(self, error: Exception, now_s: float) -> None:
         pace = self.pace

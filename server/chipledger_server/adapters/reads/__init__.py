@@ -4,7 +4,7 @@ One request reads from one snapshot: a deferred transaction, which in WAL mode n
 the writer and sees one state from its first statement to its last.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, select
@@ -126,6 +126,14 @@ class SqlSnapshot:
     ) -> Sequence[FindingRow]:
         """Return findings, newest first, after (opened, id)."""
         return findings.findings(self._connection, ask, after=after, limit=limit)
+
+    def worst_findings(self, ask: FindingsAsked, *, limit: int) -> Sequence[FindingRow]:
+        """Return findings, worst first and newest first among equals."""
+        return findings.worst(self._connection, ask, limit=limit)
+
+    def count_findings(self, ask: FindingsAsked) -> Mapping[str | None, Mapping[str, int]]:
+        """Return how many findings there are, by site and severity."""
+        return findings.count(self._connection, ask)
 
     def finding(self, finding: str, when: When) -> FindingRow | None:
         """Return one finding."""

@@ -3,25 +3,60 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from chipledger_server.adapters import schema
+from chipledger_server.domain.findings import Severity
 from chipledger_server.usecases.reading import FindingRow, FindingsAsked, When
 
 _FINDINGS = schema.findings.c
+_RANK = case({str(name): place for place, name in enumerate(Severity)}, value=_FINDINGS.severity)
 
 
 def findings(
     connection: Connection, ask: FindingsAsked, *, after: tuple[int, str] | None, limit: int
 ) -> list[FindingRow]:
     """Return findings, newest first, after the one with this time of opening and id."""
+    query = _asked(select(schema.findings), ask)
+    query = query.order_by(_FINDINGS.opened_ms.desc(), _FINDINGS.id).limit(limit)
+    if after is not None:
+        opened, key = after
+        query = query.where(
+            or_(
+                _FINDINGS.opened_ms < opened,
+                and_(_FINDINGS.opened_ms == opened, _FINDINGS.id > key),
+            )
+        )
+    return _rows(connection, query, ask.when)
+
+
+def worst(connection: Connection, ask: FindingsAsked, *, limit: int) -> list[FindingRow]:
+    """Return findings, worst first and newest first among equals."""
+    query = _asked(select(schema.findings), ask)
+    order = (_RANK.desc(), _FINDINGS.opened_ms.desc(), _FINDINGS.id)
+    return _rows(connection, query.order_by(*order).limit(limit), ask.when)
+
+
+def count(connection: Connection, ask: FindingsAsked) -> dict[str | None, dict[str, int]]:
+    """Return how many findings there are, by site and severity."""
+    query = _asked(select(_FINDINGS.site, _FINDINGS.severity, func.count().label("many")), ask)
+    found: dict[str | None, dict[str, int]] = {}
+    for row in connection.execute(query.group_by(_FINDINGS.site, _FINDINGS.severity)):
+        found.setdefault(row.site, {})[row.severity] = row.many
+    return found
+
+
+def finding(connection: Connection, key: str, when: When) -> FindingRow | None:
+    """Return one finding, if it was open or resolved by then."""
+    at = when.seen_until_ms
+    query = select(schema.findings).where(_FINDINGS.id == key, _FINDINGS.opened_ms <= at)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _row(row, at)
+
+
+def _asked(query: Select[Any], ask: FindingsAsked) -> Select[Any]:
     at = ask.when.seen_until_ms
-    query = (
-        select(schema.findings)
-        .where(_FINDINGS.opened_ms <= at)
-        .order_by(_FINDINGS.opened_ms.desc(), _FINDINGS.id)
-        .limit(limit)
-    )
+    query = query.where(_FINDINGS.opened_ms <= at)
     for column, wanted in (
         (_FINDINGS.site, ask.site),
         (_FINDINGS.host, ask.host),
@@ -34,23 +69,11 @@ def findings(
     if ask.state is not None:
         resolved = _FINDINGS.resolved_ms.is_not(None) & (_FINDINGS.resolved_ms <= at)
         query = query.where(resolved if ask.state == "resolved" else ~resolved)
-    if after is not None:
-        opened, key = after
-        query = query.where(
-            or_(
-                _FINDINGS.opened_ms < opened,
-                and_(_FINDINGS.opened_ms == opened, _FINDINGS.id > key),
-            )
-        )
-    return [_row(row, at) for row in connection.execute(query).mappings()]
+    return query
 
 
-def finding(connection: Connection, key: str, when: When) -> FindingRow | None:
-    """Return one finding, if it was open or resolved by then."""
-    at = when.seen_until_ms
-    query = select(schema.findings).where(_FINDINGS.id == key, _FINDINGS.opened_ms <= at)
-    row = connection.execute(query).mappings().first()
-    return None if row is None else _row(row, at)
+def _rows(connection: Connection, query: Select[Any], when: When) -> list[FindingRow]:
+    return [_row(row, when.seen_until_ms) for row in connection.execute(query).mappings()]
 
 
 def _row(row: Mapping[Any, Any], at: int) -> FindingRow:
