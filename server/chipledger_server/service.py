@@ -18,6 +18,7 @@ from chipledger_evidence.entry import EntryType
 from chipledger_evidence.nonce import MIN_KEY_BYTES
 from chipledger_server.adapters.clock import SystemClock
 from chipledger_server.adapters.database import (
+    Reader,
     Writer,
     check_version,
     for_writing,
@@ -113,7 +114,6 @@ def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
     clock = SystemClock()
     engine = open_engine(config.database.path)
     check_version(engine)
-    nonce_keys = (_nonce_key(config),)
     counts = Doors()
     keys = Keys(SqliteKeys(open_writer(config.database.path)))
 
@@ -126,44 +126,58 @@ def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
     )
     writer = SqliteWriter(connection, job, now_ms=clock.now_ms, most_waiting=config.limits.queue)
     job.begin(writer.last_pos)
+    ways_in = _ways_in(config, engine, keys, writer, counts=counts)
+    gauges = CollectorGauges(
+        doors=counts,
+        writer=writer.vitals,
+        pace=job.pace,
+        queued=lambda: writer.waiting,
+        clock=clock,
+    )
     doors = AgentDoors(
-        reports=Ingest(
-            keys=keys,
-            writer=writer,
-            clock=clock,
-            entropy=system_entropy,
-            nonce_keys=nonce_keys,
-            policy=config.policy,
-            limits=config.limits,
-            counts=counts,
-        ),
-        challenges=Challenges(
-            keys=keys,
-            clock=clock,
-            entropy=system_entropy,
-            nonce_keys=nonce_keys,
-            policy=config.policy,
-            counts=counts,
-        ),
-        enrolments=Enrolments(
-            store=SqlEnrolments(for_writing(engine)),
-            clock=clock,
-            entropy=system_entropy,
-            nonce_keys=nonce_keys,
-            policy=config.policy,
-            collector=config.collector.name,
-        ),
-        gauges=CollectorGauges(
-            doors=counts,
-            writer=writer.vitals,
-            pace=job.pace,
-            queued=lambda: writer.waiting,
-            clock=clock,
-        ),
+        reports=ways_in[0],
+        challenges=ways_in[1],
+        enrolments=ways_in[2],
+        gauges=gauges,
         limits=config.limits,
         behind=site_of(config, engine, clock),
     )
     return _Collector(doors, writer)
+
+
+def _ways_in(
+    config: Config, engine: Reader, keys: Keys, writer: SqliteWriter, *, counts: Doors
+) -> tuple[Ingest, Challenges, Enrolments]:
+    """Return what stands behind the agents' three doors."""
+    clock = SystemClock()
+    nonce_keys = (_nonce_key(config),)
+    reports = Ingest(
+        keys=keys,
+        writer=writer,
+        clock=clock,
+        entropy=system_entropy,
+        nonce_keys=nonce_keys,
+        policy=config.policy,
+        limits=config.limits,
+        counts=counts,
+    )
+    challenges = Challenges(
+        keys=keys,
+        clock=clock,
+        entropy=system_entropy,
+        nonce_keys=nonce_keys,
+        policy=config.policy,
+        counts=counts,
+    )
+    enrolments = Enrolments(
+        store=SqlEnrolments(for_writing(engine)),
+        clock=clock,
+        entropy=system_entropy,
+        nonce_keys=nonce_keys,
+        policy=config.policy,
+        collector=config.collector.name,
+    )
+    return reports, challenges, enrolments
 
 
 def sequencer_of(config: Config, connection: Writer, clock: Clock) -> Sequencer:

@@ -53,19 +53,20 @@ class Noting:
         """Open a finding and return its id."""
         key = finding_id(about.kind, about.subject, start)
         self.store.put_finding(key, about, at_ms, encode_detail(detail))
-        self._record(key, about, "open", at_ms, detail)
+        self._record(key, about, "open", at_ms=at_ms, detail=detail)
         return key
 
     def resolve(self, key: str, at_ms: int) -> None:
         """Resolve an open finding."""
         about, detail = self.store.close_finding(key, at_ms)
-        self._record(key, about, "resolved", at_ms, detail)
+        self._record(key, about, "resolved", at_ms=at_ms, detail=detail)
 
     def _record(
         self,
         key: str,
         about: About,
         state: Literal["open", "resolved"],
+        *,
         at_ms: int,
         detail: Mapping[str, Any],
     ) -> None:

@@ -7,6 +7,8 @@ the bench. A host keeps its chain as an agent does, and can be made to misbehave
 import hashlib
 from dataclasses import dataclass, field
 
+import msgspec
+
 from chipledger_evidence.claims import AnyClaims, FullReport, Heartbeat
 from chipledger_evidence.codec import b64url_encode, encode_canonical
 from chipledger_evidence.enrolment import EnrolmentRequest, KeyTier, sign_enrolment
@@ -36,55 +38,74 @@ from chipledger_testing.keys import SeededSigner
 NO_NONCE = "A" * 43
 
 
+_H100 = Chip(
+    index=0,
+    board_part="692-2G520-0200-000",
+    multi_gpu_board=0,
+    name="NVIDIA H100 80GB HBM3",
+    brand=14,
+    architecture=9,
+    compute_capability="9.0",
+    cores=16896,
+    memory_bus_bits=5120,
+    memory_bytes=85520809984,
+    bar1_bytes=137438953472,
+    vbios="96.00.99.00.01",
+    inforom=Inforom(image="G520.0200.00.05", oem="2.1", ecc="7.16"),
+    fabric=Fabric(cluster="00" * 16, clique=0, state=3, status=0),
+    ecc_mode=1,
+    limits=Limits(
+        power_default=700000,
+        power_min=200000,
+        power_max=700000,
+        sm_clock_max=1980,
+        mem_clock_max=2619,
+    ),
+    repair=Repair(
+        channel_repair_pending=0,
+        tpc_repair_pending=0,
+        remap_banks_max=1280,
+        remap_pending=0,
+        remap_failed=0,
+    ),
+    virtualization=0,
+    gsp_version="570.124.06",
+    gsp_mode=1,
+    addressing=1,
+    bus_type=2,
+    nvlinks=18,
+    unread={"c2c": Unread(nvml=3), "inforom.power": Unread(nvml=3)},
+)
+_LIBRARY = Library(
+    path="/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
+    sha256=hashlib.sha256(b"libnvidia-ml").hexdigest(),
+    size_bytes=2078360,
+    owner_uid=0,
+    mode=0o755,
+)
+_DRIVER = Driver(
+    version="570.124.06",
+    nvml_version="12.570.124.06",
+    cuda_version=12080,
+    kernel_module="570.124.06",
+)
+
+
 def chip_of(seed: str, index: int) -> Chip:
     """Return an H100 SXM5 as an agent of the day reports it; the seed makes it unique."""
     mark = hashlib.sha256(f"chip/{seed}/{index}".encode()).hexdigest()
-    return Chip(
+    return msgspec.structs.replace(
+        _H100,
         index=index,
         uuid=f"GPU-{mark[:8]}-{mark[8:12]}-{mark[12:16]}-{mark[16:20]}-{mark[20:32]}",
         pdi=mark[32:48],
         serial=f"165{int(mark[48:58], 16) % 10**10:010d}",
-        board_part="692-2G520-0200-000",
         board_id=_bus(index) << 8,
-        multi_gpu_board=0,
-        name="NVIDIA H100 80GB HBM3",
-        brand=14,
-        architecture=9,
-        compute_capability="9.0",
-        cores=16896,
-        memory_bus_bits=5120,
-        memory_bytes=85520809984,
-        bar1_bytes=137438953472,
         pci=PciIds(bdf=_bdf(index), device="233010de", subsystem="16c110de", class_code=0x030200),
         minor=index,
         module_id=index + 1,
-        vbios="96.00.99.00.01",
-        inforom=Inforom(image="G520.0200.00.05", oem="2.1", ecc="7.16"),
         inforom_checksum=int(mark[58:64], 16),
-        fabric=Fabric(cluster="00" * 16, clique=0, state=3, status=0),
-        ecc_mode=1,
-        limits=Limits(
-            power_default=700000,
-            power_min=200000,
-            power_max=700000,
-            sm_clock_max=1980,
-            mem_clock_max=2619,
-        ),
-        repair=Repair(
-            channel_repair_pending=0,
-            tpc_repair_pending=0,
-            remap_banks_max=1280,
-            remap_pending=0,
-            remap_failed=0,
-        ),
-        virtualization=0,
-        gsp_version="570.124.06",
-        gsp_mode=1,
-        addressing=1,
         numa_node=index // 4,
-        bus_type=2,
-        nvlinks=18,
-        unread={"c2c": Unread(nvml=3), "inforom.power": Unread(nvml=3)},
     )
 
 
@@ -92,22 +113,8 @@ def inventory_of(*chips: Chip, provider: str = "nvml") -> Inventory:
     """Return what a healthy scan of `chips` says: three views that agree."""
     return Inventory(
         status=Status.OK,
-        provider=Provider(
-            kind=provider,
-            library=Library(
-                path="/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
-                sha256=hashlib.sha256(b"libnvidia-ml").hexdigest(),
-                size_bytes=2078360,
-                owner_uid=0,
-                mode=0o755,
-            ),
-        ),
-        driver=Driver(
-            version="570.124.06",
-            nvml_version="12.570.124.06",
-            cuda_version=12080,
-            kernel_module="570.124.06",
-        ),
+        provider=Provider(kind=provider, library=_LIBRARY),
+        driver=_DRIVER,
         device_count=len(chips),
         chips=chips,
         pci=tuple(

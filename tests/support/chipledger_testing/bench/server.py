@@ -176,7 +176,13 @@ class Bench:
             for _ in range(4)
             for host in self._fleet.hosts
         ]
-        return self._load("challenge", requests, len(requests), b"c" * 600, CONNECTIONS)[0]
+        return self._load(
+            "challenge",
+            requests,
+            reports=len(requests),
+            sample=b"c" * 600,
+            connections=CONNECTIONS,
+        )[0]
 
     def _measure(self, case: str, tokens: Sequence[Token], each: int, connections: int) -> Measure:
         requests = []
@@ -187,14 +193,24 @@ class Bench:
                 request("/v1/reports", MEDIA_TYPE, gzip.compress(body) if big else body, gzip=big)
             )
         measure, outcome = self._load(
-            case, requests, len(tokens), tokens[0].signing_input, connections
+            case,
+            requests,
+            reports=len(tokens),
+            sample=tokens[0].signing_input,
+            connections=connections,
         )
         self.stored += len(tokens)
         _check(outcome, tokens)
         return measure
 
     def _load(
-        self, case: str, requests: Sequence[bytes], reports: int, sample: bytes, connections: int
+        self,
+        case: str,
+        requests: Sequence[bytes],
+        *,
+        reports: int,
+        sample: bytes,
+        connections: int,
     ) -> tuple[Measure, Outcome]:
         process = self._collector.process
         if process is None:

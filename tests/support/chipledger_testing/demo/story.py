@@ -119,7 +119,7 @@ def _events(now_ms: int, hosts: tuple[Host, ...]) -> tuple[Event, ...]:
 
 def _kuala_lumpur(now_ms: int) -> Iterable[Event]:
     owner = Party(id="selat-compute", name="Selat Compute Sdn Bhd", headquarters="MY")
-    yield _site(now_ms, "kul-1", "Kuala Lumpur 1", "MY", owner)
+    yield _site(now_ms, "kul-1", owner, name="Kuala Lumpur 1", country="MY")
     yield _licence(now_ms, "kul-1", owner, {"H100-SXM5-80GB": 24})
     servers = tuple(f"SRV-KUL-{n:04d}" for n in range(1, 5))
     yield _received(now_ms, "kul-1", 60, ByUnit(model="HGX-H100-8", serials=servers))
@@ -127,7 +127,7 @@ def _kuala_lumpur(now_ms: int) -> Iterable[Event]:
 
 def _warsaw(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
     owner = Party(id="wisla-cloud", name="Wisla Cloud S.A.", headquarters="PL")
-    yield _site(now_ms, "waw-1", "Warsaw 1", "PL", owner)
+    yield _site(now_ms, "waw-1", owner, name="Warsaw 1", country="PL")
     yield _licence(
         now_ms, "waw-1", owner, {"B200-SXM6-180GB": 24, "GB200-186GB": 8, "GB300-288GB": 4}
     )
@@ -141,7 +141,7 @@ def _warsaw(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
 
 def _bengaluru(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
     owner = Party(id="kaveri-ai", name="Kaveri AI Private Limited", headquarters="IN")
-    yield _site(now_ms, "blr-1", "Bengaluru 1", "IN", owner)
+    yield _site(now_ms, "blr-1", owner, name="Bengaluru 1", country="IN")
     grant = {"H200-SXM-141GB": 8, "H100-SXM5-80GB": 8, "A100-SXM4-40GB": 4, "L40S-48GB": 4}
     yield _licence(now_ms, "blr-1", owner, grant)
     lines: list[Line] = [ByUnit(model="HGX-H200-8", serials=("SRV-BLR-0001",))]
@@ -162,7 +162,7 @@ def _serials(host: Host, model: str) -> Iterable[str]:
             yield str(gpu.answer("serial").value)
 
 
-def _site(now_ms: int, site: str, name: str, country: str, owner: Party) -> Event:
+def _site(now_ms: int, site: str, owner: Party, *, name: str, country: str) -> Event:
     return SiteDeclared(
         occurred_at_ms=now_ms - 300 * DAY_MS,
         site=Site(
