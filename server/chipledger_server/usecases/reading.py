@@ -3,7 +3,7 @@
 Every question has two times: `as_of`, what was true at, and `known_at`, what was known at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -233,6 +233,14 @@ class Snapshot(Protocol):
         self, ask: FindingsAsked, *, after: tuple[int, str] | None, limit: int
     ) -> Sequence[FindingRow]:
         """Return findings, newest first, after (opened, id)."""
+        ...
+
+    def worst_findings(self, ask: FindingsAsked, *, limit: int) -> Sequence[FindingRow]:
+        """Return findings, worst first and newest first among equals."""
+        ...
+
+    def count_findings(self, ask: FindingsAsked) -> Mapping[str | None, Mapping[str, int]]:
+        """Return how many findings there are, by site and severity: of all, however many."""
         ...
 
     def finding(self, finding: str, when: When) -> FindingRow | None:

@@ -6,13 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 from litestar.testing import TestClient
+from sqlalchemy import text
 
 from chipledger_book.events import LedgerRecord, event_id
 from chipledger_evidence.codec import b64url_decode, b64url_encode
 from chipledger_evidence.entry import entry_hash
+from chipledger_server.adapters.database import for_writing
 from chipledger_server.usecases.access import Role
 from chipledger_testing.book import declared, received, site_of
-from chipledger_testing.door import Door
+from chipledger_testing.door import Door, text_of
 from chipledger_testing.hosts import chip_of
 from chipledger_testing.johor import FOREIGN, SITE, Johor
 from chipledger_testing.scene import HOUR, Scene
@@ -278,6 +280,30 @@ def test_a_finding_was_open_before_it_was_resolved(scene: Scene, door: Door) -> 
     then = door.read("/findings", as_of=opened + 1, state="open")["items"]
     assert [one["resolved_ms"] for one in then] == [None]
     assert door.read("/findings", as_of=opened - 1)["items"] == []
+
+
+def test_no_flood_of_findings_hides_a_worse_one(scene: Scene, door: Door) -> None:
+    """However many a cheat makes at its own site: every site keeps its count and its worst."""
+    scene.enter(declared(), declared(site_of("penang")))
+    scene.finding("log-conflict", severity="critical", site="johor", opened_ms=scene.now_ms - HOUR)
+    row = scene.finding("chain-fork", severity="high", site="penang")
+    for name in ("johor", "penang"):
+        with for_writing(scene.engine).begin() as connection:
+            connection.execute(
+                text(
+                    "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n"
+                    " WHERE i < 10001) INSERT INTO findings (id, type, severity, state, site,"
+                    " opened_ms, seen_ms, times, detail) SELECT id || :site || i, 'clock-odd',"
+                    " 'low', state, :site, opened_ms, seen_ms, times, detail FROM findings, n"
+                    " WHERE id = :row"
+                ),
+                {"row": row, "site": name},
+            )
+
+    sites = {site["id"]: site for site in door.read("/sites")["items"]}
+    assert (sites["johor"]["worst"], sites["johor"]["findings"]) == ("critical", 10_002)
+    assert (sites["penang"]["worst"], sites["penang"]["findings"]) == ("high", 10_002)
+    assert "critical" in text_of(door.page("/sites/johor"))
 
 
 def test_every_table_says_where_it_comes_from(johor: Johor) -> None:

@@ -9,10 +9,8 @@ from chipledger_server.domain.findings import INNOCENT, Kind, encode_detail, in_
 from chipledger_server.usecases.reading import FindingRow, FindingsAsked
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
-from chipledger_server.usecases.showing.sites import SEVERITIES
 from chipledger_server.usecases.views import FindingView
 
-_MOST_SORTED: Final = 10_000
 _KINDS: Final = frozenset(Kind)
 _SITE: Final = "_site"
 
@@ -26,10 +24,7 @@ def list_findings(
 
 def worst_first(look: Look, asked: FindingsAsked, *, limit: int) -> list[FindingView]:
     """Return findings, worst first and newest first among equals."""
-    rows = look.snapshot.findings(asked, after=None, limit=_MOST_SORTED)
-    order = {severity: place for place, severity in enumerate(SEVERITIES)}
-    found = sorted(rows, key=lambda row: order.get(row.severity, len(order)))
-    return [view(look, row) for row in found[:limit]]
+    return [view(look, row) for row in look.snapshot.worst_findings(asked, limit=limit)]
 
 
 def finding(look: Look, key: str) -> FindingView:

@@ -1,5 +1,6 @@
 """Sites as readers are shown them."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from chipledger_book.ledger import fold
 from chipledger_book.parties import Site
 from chipledger_book.report import GradeStack
-from chipledger_server.usecases.reading import FindingRow, FindingsAsked
+from chipledger_server.usecases.reading import FindingsAsked
 from chipledger_server.usecases.reconcile import Balances, SiteBalance, all_balances
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.views import Answer, Page
@@ -15,7 +16,6 @@ from chipledger_server.usecases.views import Answer, Page
 SEVERITIES = ("critical", "high", "medium", "low")
 """Worst first."""
 
-_MOST_FINDINGS = 10_000
 Pieces = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -81,28 +81,24 @@ def site_detail(look: Look, site: str) -> SiteDetail:
     book = fold(look.snapshot.family_records(look.when, site=site))
     declared = book.site(site, look.when.as_of_ms)
     balance = Balances(look.snapshot, book, look.when, look.measure).of(site)
-    return SiteDetail(site=declared, summary=summary(balance, open_findings(look, site)))
+    return SiteDetail(site=declared, summary=summary(balance, _open(look, site).get(site, {})))
 
 
-def open_findings(look: Look, site: str) -> list[FindingRow]:
-    """Return the open findings of a site, newest first."""
+def _open(look: Look, site: str | None = None) -> Mapping[str | None, Mapping[str, int]]:
+    """Return how many findings are open, by site and severity."""
     asked = FindingsAsked(when=look.when, scope=look.scope, site=site, state="open")
-    return list(look.snapshot.findings(asked, after=None, limit=_MOST_FINDINGS))
+    return look.snapshot.count_findings(asked)
 
 
 def list_sites(look: Look) -> list[SiteSummary]:
     """Return every site the reader may see, by id."""
     balances = all_balances(look.snapshot, look.when, look.measure, scope=look.scope)
-    asked = FindingsAsked(when=look.when, scope=look.scope, state="open")
-    open_findings = look.snapshot.findings(asked, after=None, limit=_MOST_FINDINGS)
-    by_site: dict[str | None, list[FindingRow]] = {}
-    for finding in open_findings:
-        by_site.setdefault(finding.site, []).append(finding)
-    return [summary(balance, by_site.get(balance.report.site, [])) for balance in balances]
+    counted = _open(look)
+    return [summary(balance, counted.get(balance.report.site, {})) for balance in balances]
 
 
-def summary(balance: SiteBalance, findings: list[FindingRow]) -> SiteSummary:
-    """Return a site in one line."""
+def summary(balance: SiteBalance, findings: Mapping[str, int]) -> SiteSummary:
+    """Return a site in one line, with the number of its open findings of each severity."""
     report = balance.report
     rows = [row for row in report.rows if row.controlled]
     return SiteSummary(
@@ -116,7 +112,7 @@ def summary(balance: SiteBalance, findings: list[FindingRow]) -> SiteSummary:
         physical=report.physical,
         authorisation=report.authorisation,
         worst=worst(findings),
-        findings=len(findings),
+        findings=sum(findings.values()),
         tpp_used=report.tpp.used,
         tpp_authorised=report.tpp.authorised,
         received=sum(row.received for row in rows),
@@ -139,7 +135,6 @@ def summary(balance: SiteBalance, findings: list[FindingRow]) -> SiteSummary:
     )
 
 
-def worst(findings: list[FindingRow]) -> str | None:
+def worst(findings: Mapping[str, int]) -> str | None:
     """Return the worst severity among findings."""
-    found = {finding.severity for finding in findings}
-    return next((severity for severity in SEVERITIES if severity in found), None)
+    return next((severity for severity in SEVERITIES if findings.get(severity)), None)
