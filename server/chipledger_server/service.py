@@ -26,7 +26,7 @@ from chipledger_server.adapters.database import (
     open_writer,
 )
 from chipledger_server.adapters.enrolments import SqlEnrolments
-from chipledger_server.adapters.entropy import system_entropy
+from chipledger_server.adapters.entropy import BufferedEntropy, system_entropy
 from chipledger_server.adapters.files import write_public
 from chipledger_server.adapters.ground_sqlite import SqliteGround
 from chipledger_server.adapters.keys import SqliteKeys
@@ -151,11 +151,12 @@ def _ways_in(
     """Return what stands behind the agents' three doors."""
     clock = SystemClock()
     nonce_keys = (_nonce_key(config),)
+    entropy = BufferedEntropy()  # for the event loop; enrolments have threads of their own
     reports = Ingest(
         keys=keys,
         writer=writer,
         clock=clock,
-        entropy=system_entropy,
+        entropy=entropy,
         nonce_keys=nonce_keys,
         policy=config.policy,
         limits=config.limits,
@@ -164,7 +165,7 @@ def _ways_in(
     challenges = Challenges(
         keys=keys,
         clock=clock,
-        entropy=system_entropy,
+        entropy=entropy,
         nonce_keys=nonce_keys,
         policy=config.policy,
         counts=counts,
