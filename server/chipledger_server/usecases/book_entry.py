@@ -113,12 +113,13 @@ def enter(
     """Enter an event into the book.
 
     Raises:
-        BookError: everything that is wrong with it; nothing is written then.
+        BookError: everything that is wrong with it; nothing is written then. An event that was
+            corrected does not come back: `already-corrected`.
     """
     key = event_id(event)
     with ledger.writing() as page:
         book = fold(page.records())
-        if book.event(key) is not None:
+        if book.event(key) is not None and book.corrected_by(key) is None:
             return Entered(id=key, event=event, known_before=True)
         admit(event, book, tables, now_ms=hand.now_ms)
         record = LedgerRecord(

@@ -74,6 +74,25 @@ def test_the_same_event_twice_is_one_event(commands: Commands) -> None:
     assert len(records(commands, "event")) == before
 
 
+def test_a_corrected_event_does_not_come_back(commands: Commands) -> None:
+    """Entering it again is refused with the reason, not taken for done."""
+    receipt = ("receive", "--site", "johor", "--sku", "H100-SXM5-80GB", "--pieces", "8")
+    entered = commands.answer(*receipt, "--at", "2026-01-05")
+    undo = {
+        "type": "correction",
+        "occurred_at_ms": 1767225600000,
+        "corrects": entered["id"],
+        "reason": "typing error",
+    }
+    commands.done("event", "add", commands.file("undo.json", undo))
+    before = len(records(commands, "event"))
+    ran = commands.run(*receipt, "--at", "2026-01-05")
+
+    assert ran.status == 1
+    assert "already-corrected" in ran.err
+    assert len(records(commands, "event")) == before
+
+
 def test_a_licence_is_entered_bare_or_as_an_event(commands: Commands) -> None:
     """Both ways lead to the same record type."""
     commands.done("licence", "add", commands.file("bare.json", LICENCE))
