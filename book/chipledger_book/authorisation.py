@@ -1,8 +1,9 @@
 """Held against allowed: licences by their lines, ceilings by their window and subject.
 
 What must be covered is the larger of book and seen, model by model. A receipt needs a licence
-that was valid on the day it arrived; chips seen beyond the book have no such day and need one
-that is valid now. A receipt that names its licence draws on that one alone.
+that was valid on the day it arrived, for the site as it was declared then; chips seen beyond the
+book have no such day and need one that is valid now, for the site as it is declared now. A
+receipt that names its licence draws on that one alone.
 """
 
 from collections import defaultdict
@@ -20,12 +21,17 @@ from chipledger_book.tables import in_force_on
 from chipledger_book.terms import day_of
 
 
+def covers(licence: Licence, site: Site) -> bool:
+    """Tell whether a licence is for a site in this form."""
+    return licence.covers(site.id, site.consignee.id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """What one site holds of one controlled model.
+    """What one site, in one form it was declared in, holds of one controlled model.
 
     Attributes:
-        site: the site as declared at `as_of`.
+        site: the site as declared when the items arrived; for chips beyond the book, at `as_of`.
         sku: the model.
         items: its booked items.
         beyond: chips seen beyond the book, by number: seen - book, not below zero.
@@ -62,7 +68,7 @@ class _LineState:
 
     def takes(self, need: Need) -> bool:
         """Tell whether the line is for these chips at all, room or not."""
-        if not self.licence.covers(need.site.id, need.site.consignee.id):
+        if not covers(self.licence, need.site):
             return False
         key = (self.licence.issuer, self.licence.number)
         if need.charged_to is not None and need.charged_to != key:
@@ -114,8 +120,9 @@ class Allocation:
         """Tell whether a claimed exception has neither lines nor a ceiling to hold it to."""
         return not licence.lines and licence.type is not LicenceType.LPP
 
-    def licence_use(self, site: Site) -> tuple[LicenceUse, ...]:
-        """Return the use of every licence that covers a site."""
+    def licence_use(self, forms: Sequence[Site]) -> tuple[LicenceUse, ...]:
+        """Return the use of every licence that covers or covered a site, by its forms to date."""
+        now = forms[-1]
         return tuple(
             LicenceUse(
                 issuer=licence.issuer,
@@ -125,17 +132,19 @@ class Allocation:
                 valid_to=licence.valid_to,
                 valid=licence.valid_on(self.day),
                 lines=tuple(
-                    _line_use(state, valid=licence.valid_on(self.day))
+                    _line_use(
+                        state, open_to_more=licence.valid_on(self.day) and covers(licence, now)
+                    )
                     for state in self.lines
                     if state.licence is licence
                 ),
             )
             for licence in self.licences
-            if licence.covers(site.id, site.consignee.id)
+            if any(covers(licence, form) for form in forms)
         )
 
     def ceiling_use(self, site: Site) -> tuple[CeilingUse, ...]:
-        """Return the use of every ceiling by the site's subject, year by year."""
+        """Return every ceiling of the site's subject or used by the site, year by year."""
         return tuple(
             CeilingUse(
                 ceiling=name,
@@ -147,7 +156,7 @@ class Allocation:
                 left_tpp=state.ceiling.limit.amount - state.used_tpp,
             )
             for (name, subject, year), state in sorted(self.ceilings.items())
-            if subject == site.ultimate_parent.id
+            if subject == site.ultimate_parent.id or site.id in state.sites
         )
 
 
@@ -229,7 +238,7 @@ class _Counters:
         for ceiling in rules.ceilings:
             if tier in ceiling.tiers and any(
                 licence.type == ceiling.licence_type
-                and licence.covers(site.id, site.consignee.id)
+                and covers(licence, site)
                 and licence.valid_on(day)
                 and charged_to in (None, (licence.issuer, licence.number))
                 for licence in self._allocation.licences
@@ -319,15 +328,15 @@ def _unlimited(need: Need, licences: Iterable[Licence]) -> bool:
     """Tell whether a claimed exception without lines and without ceiling covers the chips."""
     return any(
         Allocation.unlimited(licence)
-        and licence.covers(need.site.id, need.site.consignee.id)
+        and covers(licence, need.site)
         and licence.valid_on(need.day)
         and need.charged_to in (None, (licence.issuer, licence.number))
         for licence in licences
     )
 
 
-def _line_use(state: _LineState, *, valid: bool) -> LineUse:
-    limit = state.limit if valid else state.used
+def _line_use(state: _LineState, *, open_to_more: bool) -> LineUse:
+    limit = state.limit if open_to_more else state.used
     limit_tpp: int | None = limit
     if not state.in_tpp:
         limit_tpp = None if state.piece_tpp is None else limit * state.piece_tpp

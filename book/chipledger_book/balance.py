@@ -8,13 +8,15 @@ same report, whoever computes it and in whatever order events and chips are give
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chipledger_book.authorisation import Allocation, Exposure, allocate
+from chipledger_book.authorisation import Allocation, Exposure, allocate, covers
 from chipledger_book.catalogue import ObservedModel
+from chipledger_book.errors import Code, Problem
 from chipledger_book.inventory import Sightings, declared_models, items_of, sightings
 from chipledger_book.ledger import Book
+from chipledger_book.licences import Licence
 from chipledger_book.parties import Site
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import (
@@ -51,12 +53,42 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _SiteBalance:
-    """One site, before licences are looked at."""
+class Reconciled:
+    """The balances of all sites.
 
-    site: Site
+    Attributes:
+        reports: one for every declared site, sorted by site id.
+        undeclared: `unknown-site` for every other site that holds or shows anything. It has no
+            owner and no country, so what is there is in no balance and counts against nothing.
+    """
+
+    reports: tuple[SiteReport, ...]
+    undeclared: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SiteBalance:
+    """One site, before licences are looked at.
+
+    Attributes:
+        forms: every form it was declared in up to `as_of`, oldest first.
+        arrived: the form it had at each time at which something arrived.
+    """
+
+    forms: Sequence[Site]
+    arrived: Mapping[int, Site]
     models: Sequence[ModelAtSite]
     sightings: Sightings
+
+    @property
+    def site(self) -> Site:
+        """The site as declared at `as_of`."""
+        return self.forms[-1]
+
+    @property
+    def test(self) -> bool:
+        """Whether it is balanced with the test sites."""
+        return _always_test(self.forms)
 
 
 def reconcile(
@@ -83,42 +115,75 @@ def reconcile(
 
 def reconcile_all(
     book: Book, seen: Iterable[SeenChip], tables: Tables, question: Question
-) -> tuple[SiteReport, ...]:
-    """Return the balance of every site, sorted by site id; errors as `reconcile`.
+) -> Reconciled:
+    """Return the balance of every declared site, and name those that are not declared.
 
-    A sighting at a site that is not declared is an error, not an omission.
+    Raises:
+        BookError: as `reconcile`, but never `unknown-site`.
     """
     chips = tuple(seen)
     names = sorted({*book.site_ids(), *(chip.site for chip in chips)})
-    return tuple(_reconcile(book, chips, tables, question, names=names).values())
+    known = [name for name in names if book.declarations(name)]
+    return Reconciled(
+        reports=tuple(_reconcile(book, chips, tables, question, names=known).values()),
+        undeclared=tuple(undeclared(name) for name in names if name not in known),
+    )
+
+
+def undeclared(site: str) -> Problem:
+    """Return what is wrong with a site that holds or shows something and is not declared."""
+    return Problem(
+        code=Code.UNKNOWN_SITE,
+        where=site,
+        detail=f"something is at site {site}, of which no declaration stands",
+        hint="declare the site; until then it is in no balance",
+    )
 
 
 def linked_sites(book: Book, site: str, *, as_of_ms: int) -> tuple[str, ...]:
     """Return the sites whose holdings bear on one site's authorisation, itself included.
 
-    Sites are linked by a common ultimate parent or by a licence that covers both; test sites
-    only with test sites.
+    Sites are linked by a common ultimate parent or by a licence that covers both, in any form
+    they were declared in up to `as_of`, because what arrived under a form stays with it. Test
+    sites are linked only with test sites.
+
+    Raises:
+        BookError: `unknown-site`.
     """
-    first = book.site(site, as_of_ms)
-    others = [book.site(name, as_of_ms) for name in book.site_ids()]
-    others = [other for other in others if other.test == first.test]
+    forms = {
+        name: book.forms(name, as_of_ms) for name in book.site_ids() if book.declarations(name)
+    }
+    first = _always_test(book.forms(site, as_of_ms))
     licences = book.licences()
-    linked: dict[str, Site] = {}
-    queue = [first]
+    ties = {
+        name: _ties(those, licences)
+        for name, those in forms.items()
+        if _always_test(those) == first
+    }
+    linked = {site}
+    queue = [site]
     while queue:
-        one = queue.pop()
-        linked[one.id] = one
-        own = [licence for licence in licences if licence.covers(one.id, one.consignee.id)]
-        queue += [
-            other
-            for other in others
-            if other.id not in linked
-            and (
-                other.ultimate_parent.id == one.ultimate_parent.id
-                or any(licence.covers(other.id, other.consignee.id) for licence in own)
-            )
-        ]
+        own = ties[queue.pop()]
+        found = [name for name in ties if name not in linked and not own.isdisjoint(ties[name])]
+        linked.update(found)
+        queue += found
     return tuple(sorted(linked))
+
+
+def _ties(forms: Sequence[Site], licences: Sequence[Licence]) -> frozenset[tuple[str, str | int]]:
+    """Return the parents and the licences that a site shares with whoever else has them."""
+    parents = {("parent", form.ultimate_parent.id) for form in forms}
+    covering = {
+        ("licence", number)
+        for number, licence in enumerate(licences)
+        if any(covers(licence, form) for form in forms)
+    }
+    return frozenset({*parents, *covering})
+
+
+def _always_test(forms: Sequence[Site]) -> bool:
+    """Tell whether a site was never declared a real one; else its chips count with real ones."""
+    return all(form.test for form in forms)
 
 
 def _reconcile(
@@ -134,14 +199,13 @@ def _reconcile(
     for chip in seen:
         by_site[chip.site].append(chip)
     at = question.as_of_ms
-    sites = [book.site(name, at) for name in names]
     balances = [
-        _site_balance(book, by_site[site.id], tables, site=site, as_of_ms=at) for site in sites
+        _site_balance(book, by_site[name], tables, site=name, as_of_ms=at) for name in names
     ]
     allocations = {
         test: allocate(
-            [site for site in sites if site.test == test],
-            [one for balance in balances if balance.site.test == test for one in _held(balance)],
+            [balance.site for balance in balances if balance.test == test],
+            [one for balance in balances if balance.test == test for one in _held(balance)],
             book.licences(),
             tables,
             as_of_ms=at,
@@ -151,20 +215,23 @@ def _reconcile(
     versions = tables.versions()
     return {
         balance.site.id: _report(
-            balance, allocations[balance.site.test], tables, question, versions=versions
+            balance, allocations[balance.test], tables, question, versions=versions
         )
         for balance in balances
     }
 
 
 def _site_balance(
-    book: Book, seen: Sequence[SeenChip], tables: Tables, *, site: Site, as_of_ms: int
+    book: Book, seen: Sequence[SeenChip], tables: Tables, *, site: str, as_of_ms: int
 ) -> _SiteBalance:
     catalogue, day = tables.catalogue, day_of(as_of_ms)
-    items = items_of(book.receipts(site.id, as_of_ms), catalogue)
-    found = sightings(seen, declared_models(book, site.id, as_of_ms), catalogue, day)
+    receipts = book.receipts(site, as_of_ms)
+    times = {receipt.event.occurred_at_ms for receipt in receipts}
+    items = items_of(receipts, catalogue)
+    found = sightings(seen, declared_models(book, site, as_of_ms), catalogue, day)
     return _SiteBalance(
-        site=site,
+        forms=book.forms(site, as_of_ms),
+        arrived={time: book.site(site, time) for time in times},
         sightings=found,
         models=[
             ModelAtSite(
@@ -179,10 +246,16 @@ def _site_balance(
 
 
 def _held(balance: _SiteBalance) -> Iterable[Exposure]:
-    """Yield the controlled models of a site with what was seen beyond the book."""
+    """Yield the controlled models of a site, by form on arrival, and what was seen beyond."""
     for model in balance.models:
-        if model.sku.controlled:
-            yield Exposure(site=balance.site, sku=model.sku, items=model.items, beyond=model.beyond)
+        if not model.sku.controlled:
+            continue
+        forms = [balance.arrived[item.occurred_at_ms] for item in model.items]
+        for form in dict.fromkeys(forms):
+            items = [item for item, its in zip(model.items, forms, strict=True) if its == form]
+            yield Exposure(site=form, sku=model.sku, items=items, beyond=0)
+        if model.beyond:
+            yield Exposure(site=balance.site, sku=model.sku, items=(), beyond=model.beyond)
 
 
 def _report(
@@ -194,11 +267,11 @@ def _report(
     versions: tuple[TableVersion, ...],
 ) -> SiteReport:
     site = balance.site
-    licences = allocation.licence_use(site)
+    licences = allocation.licence_use(balance.forms)
     start = question.period_start_ms
     rows = tuple(balance_row(one, licences, period_start_ms=start) for one in balance.models)
     unknown = _unknown_models(balance.sightings)
-    tier, domestic = _place(site, tables, question)
+    tier, domestic = _place(balance, tables, question)
     return SiteReport(
         site=site.id,
         name=site.name,
@@ -239,12 +312,16 @@ def _off_book(balance: _SiteBalance) -> Iterable[OffBook]:
             yield OffBook(sku=model.sku.sku, chip=chip.chip_id, host=chip.host, state=chip.state)
 
 
-def _place(site: Site, tables: Tables, question: Question) -> tuple[str | None, bool]:
-    """Return the tier, and whether no licence is needed where the site lies."""
+def _place(balance: _SiteBalance, tables: Tables, question: Question) -> tuple[str | None, bool]:
+    """Return the tier, and whether no licence is needed where the site lies.
+
+    None is needed where it lay in a domestic country whenever something controlled arrived.
+    """
     rules, day = tables.rules, day_of(question.as_of_ms)
     if rules is None or not in_force_on(day, rules.head.valid_from, rules.head.valid_to):
         return None, False
-    return tier_of(site, rules, tables.countries, day), site.country in rules.domestic
+    places = {balance.site.country, *(held.site.country for held in _held(balance))}
+    return tier_of(balance.site, rules, tables.countries, day), places <= {*rules.domestic}
 
 
 def _unknown_models(found: Sightings) -> tuple[UnknownModel, ...]:
@@ -309,7 +386,13 @@ def _tpp(
     ceilings = [
         use for use in allocation.ceiling_use(site) if use.window == str(allocation.day.year)
     ]
-    limits = [line.limit_tpp for line in lines] + [use.limit_tpp for use in ceilings]
+    limits = [line.limit_tpp for line in lines]
+    limits += [
+        use.limit_tpp
+        if use.subject == site.ultimate_parent.id
+        else min(use.limit_tpp, use.used_tpp)
+        for use in ceilings
+    ]
     known = [limit for limit in limits if limit is not None]
     unlimited = any(allocation.unlimited(licence) for licence in licences)
     authorised = None if unlimited or len(known) < len(limits) else sum(known)

@@ -109,6 +109,16 @@ class Book:
         Raises:
             BookError: `unknown-site`.
         """
+        return self.forms(site, as_of_ms)[-1]
+
+    def forms(self, site: str, as_of_ms: int) -> tuple[Site, ...]:
+        """Return every form a site was declared in up to a time, oldest first, never none.
+
+        The last holds at that time. Before the first declaration there is only that one.
+
+        Raises:
+            BookError: `unknown-site`.
+        """
         declared = self.declarations(site)
         if not declared:
             raise refuse(
@@ -118,7 +128,7 @@ class Book:
                 hint="declare the site first",
             )
         until = [entry for entry in declared if entry.event.occurred_at_ms <= as_of_ms]
-        return (until[-1] if until else declared[0]).event.site
+        return tuple(entry.event.site for entry in until or declared[:1])
 
     def licences(self, day: date | None = None) -> tuple[Licence, ...]:
         """Return the standing licences, those valid on a day if one is given, sorted."""

@@ -171,7 +171,8 @@ class LineUse(View, frozen=True, kw_only=True):
     """How far one licence line is used.
 
     Attributes:
-        limit: what it allows, in `counted_in`; of an ended licence, what was drawn from it.
+        limit: what it allows, in `counted_in`; of a licence that ended, or is for a consignee
+            that the site no longer has, what was drawn from it.
         counted_in: pieces or TPP (equivalents are counted in TPP).
         used: drawn from it by all sites it covers.
         left: limit - used.
@@ -192,7 +193,7 @@ class LineUse(View, frozen=True, kw_only=True):
 
 
 class LicenceUse(View, frozen=True, kw_only=True):
-    """How far one licence that covers the site is used.
+    """How far one licence that covers the site, or covered it under an earlier form, is used.
 
     Attributes:
         valid: valid on the day of `as_of`; a licence that ended still covers what arrived in time.
@@ -209,7 +210,10 @@ class LicenceUse(View, frozen=True, kw_only=True):
 
 
 class CeilingUse(View, frozen=True, kw_only=True):
-    """How far a ceiling of the rule set is used. `left` below zero is the excess."""
+    """How far a ceiling of the rule set is used. `left` below zero is the excess.
+
+    Listed are those of the site's subject, and those of former subjects that the site used.
+    """
 
     ceiling: str
     subject: str
@@ -237,7 +241,7 @@ class TppSummary(View, frozen=True, kw_only=True):
         present: fresh chips.
         counted: the larger of book and seen, model by model.
         authorised: limits of all licence lines and ceilings that cover the site, or null where
-            one of them has no limit in TPP.
+            one of them has no limit in TPP; of a ceiling of a former subject, what was used.
         used: drawn from those by everybody they cover, and what this site holds uncovered.
         left: authorised - used; below zero is the excess.
     """

@@ -38,6 +38,7 @@ from chipledger_testing.book import (
     licence,
     lpp,
     ms,
+    party,
     pieces,
     received,
     record,
@@ -112,7 +113,7 @@ def ledger(received_here: list[Received]) -> list[LedgerRecord]:
 
 def balances(book: Book, seen: list[SeenChip]) -> tuple[SiteReport, ...]:
     """Return the reports of every site."""
-    return reconcile_all(book, seen, TABLES, Question(as_of_ms=NOW))
+    return reconcile_all(book, seen, TABLES, Question(as_of_ms=NOW)).reports
 
 
 @given(st.lists(receipts, max_size=5), sightings)
@@ -213,6 +214,31 @@ def test_one_site_alone_equals_its_part_of_all(
     alone = reconcile(book, seen, TABLES, Question(as_of_ms=NOW), site=name)
 
     assert alone in balances(book, seen)
+
+
+@given(
+    st.lists(receipts, max_size=5),
+    st.sampled_from(SITES),
+    st.sampled_from(("MY", "CN", "AE")),
+    st.sampled_from(("acme", "newco")),
+)
+def test_a_new_declaration_changes_nothing_that_arrived_before(
+    history: list[Received], name: str, headquarters: str, owner: str
+) -> None:
+    """Whoever owns a site today, what it received stays covered, or not, as it was."""
+    history = [event for event in history if event.occurred_at_ms < NOW]
+    anew = declared(site_of(name, owner=party(owner, headquarters)), at=NOW)
+    book = fold([*ledger(history), record(anew)])
+    before, after = balances(fold(ledger(history)), []), balances(book, [])
+
+    for old, new in zip(before, after, strict=True):
+        assert (new.authorisation, new.uncovered) == (old.authorisation, old.uncovered)
+        used = {(use.subject, use.window): use.used_tpp for use in new.ceilings if use.used_tpp}
+        assert (
+            used.items()
+            <= {(use.subject, use.window): use.used_tpp for use in old.ceilings}.items()
+        )
+        assert new == reconcile(book, [], TABLES, Question(as_of_ms=NOW), site=new.site)
 
 
 @given(st.integers(min_value=1, max_value=2000), st.integers(min_value=0, max_value=2000))

@@ -1,6 +1,7 @@
 """`chipledger-server reconcile`: book against reports, held against allowed, as text or JSON."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,12 @@ from chipledger_book.terms import Grade
 from chipledger_server.cli.desk import answer, desk_of, json_option, table
 from chipledger_server.usecases.limits import CANNOT_SEE
 from chipledger_server.usecases.reading import When
-from chipledger_server.usecases.reconcile import SiteBalance, all_balances, balance_of
+from chipledger_server.usecases.reconcile import (
+    SiteBalance,
+    all_balances,
+    balance_of,
+    left_out,
+)
 from chipledger_server.usecases.times import time_text, when
 from chipledger_server.usecases.words import (
     AUTHORISATION_WORDS,
@@ -41,7 +47,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its typ
 
 
 def act(arguments: argparse.Namespace) -> int:
-    """Reconcile, and print one table per site."""
+    """Reconcile, and print one table per site; sites that cannot be balanced go to stderr."""
     desk = desk_of(arguments)
     times = when(arguments.as_of, arguments.known_at, now_ms=desk.hand.now_ms)
     with desk.reads.snapshot() as snapshot:
@@ -49,6 +55,8 @@ def act(arguments: argparse.Namespace) -> int:
             balances = [balance_of(snapshot, arguments.site, times, desk.measure)]
         else:
             balances = all_balances(snapshot, times, desk.measure, scope=None)
+            problems = left_out(snapshot, times, balances)
+            sys.stderr.writelines(f"{problem.line()}\n" for problem in problems)
     return answer(arguments, balances, _lines(balances, times))
 
 

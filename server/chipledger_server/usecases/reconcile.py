@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chipledger_book.balance import Question, linked_sites, reconcile
+from chipledger_book.balance import Question, linked_sites, reconcile, undeclared
+from chipledger_book.errors import Problem
 from chipledger_book.ledger import Book, fold
 from chipledger_book.report import SiteReport
 from chipledger_book.rules import Tables
@@ -85,10 +86,26 @@ def balance_of(snapshot: Snapshot, site: str, when: When, measure: Measure) -> S
 def all_balances(
     snapshot: Snapshot, when: When, measure: Measure, *, scope: frozenset[str] | None
 ) -> list[SiteBalance]:
-    """Return the balance of every site in a scope, by site id."""
+    """Return the balance of every declared site in a scope, by site id."""
     book = fold(snapshot.all_records(when))
     balances = Balances(snapshot, book, when, measure)
-    return [balances.of(site) for site in book.site_ids() if scope is None or site in scope]
+    return [
+        balances.of(site)
+        for site in book.site_ids()
+        if book.declarations(site) and (scope is None or site in scope)
+    ]
+
+
+def left_out(
+    snapshot: Snapshot, when: When, balances: Iterable[SiteBalance]
+) -> tuple[Problem, ...]:
+    """Return `unknown-site` for every site with hosts that no balance of all sites is of.
+
+    The only declaration of a site can be corrected while hosts stand there.
+    """
+    hosts = snapshot.hosts(HostsAsked(when=when, scope=None), after="", limit=None)
+    sites = {host.site for host in hosts} - {balance.report.site for balance in balances}
+    return tuple(undeclared(site) for site in sorted(sites))
 
 
 class Balances:

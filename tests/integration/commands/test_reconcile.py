@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 
+from chipledger_server.adapters import schema
 from chipledger_testing.commands import Commands
 
 CAPTURES = {
@@ -124,6 +126,34 @@ def test_time_travel_on_the_command_line(commands: Commands) -> None:
     assert commands.answer("reconcile", "--as-of", "2026-01-31")[0]["report"]["rows"] == []
     assert commands.answer("reconcile", "--as-of", "2026-02-01")[0]["report"]["rows"] != []
     assert "invalid-parameter" in commands.run("reconcile", "--as-of", "2999-01-01").err
+
+
+def test_a_site_without_a_declaration_is_named_beside_the_others(commands: Commands) -> None:
+    """A host stands where the only declaration was corrected: an error of its own, not for all."""
+    commands.site("muar")
+    engine = commands.database()
+    with engine.begin() as connection:
+        connection.execute(
+            insert(schema.hosts).values(
+                id="h-" + "a" * 26, num=1, site="muar", ueid="u", provider="nvml",
+                enrolled_ms=0, code_hash=b"c" * 32,
+            )
+        )  # fmt: skip
+        events = schema.ledger_events.c
+        wrong = connection.execute(select(events.id).where(events.site == "muar")).scalar_one()
+    engine.dispose()
+    undo = {
+        "type": "correction",
+        "occurred_at_ms": 1767225600000,
+        "corrects": wrong,
+        "reason": "wrong country",
+    }
+    commands.done("event", "add", commands.file("undo.json", undo))
+    ran = commands.run("reconcile", "--json")
+
+    assert [one["report"]["site"] for one in ran.json] == ["johor"]
+    assert ran.err.startswith("unknown-site at muar: ")
+    assert "unknown-site" in commands.run("reconcile", "--site", "muar").err
 
 
 def test_an_unknown_site_has_a_code(commands: Commands) -> None:

@@ -10,7 +10,9 @@ from chipledger_book.events import Correction
 from chipledger_evidence.inventory import Chip
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.physical import Reading
-from chipledger_testing.book import H100, declared, ms, party, received, site_of
+from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.reconcile import all_balances, left_out
+from chipledger_testing.book import H100, declared, lpp, ms, party, received, site_of
 from chipledger_testing.door import Door
 from chipledger_testing.hosts import chip_of
 from chipledger_testing.johor import SITE, TWIN_SINCE, Johor
@@ -146,6 +148,44 @@ def test_a_correction_takes_its_event_out(johor_site: Scene, door: Door) -> None
 
     assert row(door)["book"] == 9
     assert row(door, known_at=before)["book"] == 8
+
+
+def test_a_site_without_a_declaration_is_named_and_hides_no_other(
+    johor_site: Scene, door: Door
+) -> None:
+    """Its only declaration was corrected while a host stands there; the rest is answered."""
+    wrong = johor_site.enter(declared(site_of("muar")))[0]
+    host = johor_site.host("muar", "a", at=START)
+    johor_site.seen(host, *eight("a"), since=START)
+    johor_site.enter(
+        Correction(occurred_at_ms=ms(2026, 5), corrects=wrong.id, reason="wrong country")
+    )
+    now = When(as_of_ms=johor_site.now_ms, known_at_ms=johor_site.now_ms)
+    with johor_site.reads.snapshot() as snapshot:
+        balances = all_balances(snapshot, now, johor_site.measure, scope=None)
+        problems = left_out(snapshot, now, balances)
+
+    assert [one.report.site for one in balances] == ["johor"]
+    assert [(one.code, one.where) for one in problems] == [("unknown-site", "muar")]
+    assert [one["id"] for one in door.read("/sites")["items"]] == ["johor"]
+    assert door.refused("/sites/muar/balance") == (404, "unknown-site")
+
+
+def test_a_site_declared_anew_still_uses_its_former_parents_limit(scene: Scene, door: Door) -> None:
+    """One site alone is read with everything its earlier forms are linked to."""
+    alpha, beta = party("alpha"), party("beta")
+    scene.enter(
+        declared(site_of("johor", owner=alpha)),
+        declared(site_of("muar", owner=alpha)),
+        lpp(consignee="alpha"),
+        received(1699, at=ms(2026, 2)),
+        declared(site_of("johor", owner=beta), at=START),
+        received(1, site="muar", at=ms(2026, 4)),
+    )
+
+    for site in ("johor", "muar"):
+        report = door.read(f"/sites/{site}/balance")["report"]
+        assert report["authorisation"] == "exceeded"
 
 
 def test_a_chip_that_moved_is_counted_where_it_was_seen_last(scene: Scene, door: Door) -> None:

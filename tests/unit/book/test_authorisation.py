@@ -338,7 +338,7 @@ def test_test_sites_never_use_up_what_real_sites_are_allowed() -> None:
         received(1699),
         received(1699, site="simulated"),
     )
-    reports = reconcile_all(book, (), TABLES, Question(as_of_ms=NOW))
+    reports = reconcile_all(book, (), TABLES, Question(as_of_ms=NOW)).reports
 
     assert [one.authorisation for one in reports] == [WITHIN, WITHIN]
     assert linked_sites(book, "johor", as_of_ms=NOW) == ("johor",)
@@ -357,7 +357,7 @@ def test_one_site_alone_and_all_at_once_give_the_same_report() -> None:
     )
     seen = [*chips(range(8)), *chips(range(8, 20), site="penang")]
 
-    for found in reconcile_all(book, seen, TABLES, Question(as_of_ms=NOW)):
+    for found in reconcile_all(book, seen, TABLES, Question(as_of_ms=NOW)).reports:
         assert report(book, seen, site=found.site) == found
 
 

@@ -379,7 +379,8 @@ def test_as_of_and_known_at_are_two_times() -> None:
 def test_a_period_opens_with_what_came_before() -> None:
     """Opening and received together are the book."""
     book = book_of(declared(), received(8, at=ms(2025, 6)), received(4, at=ms(2026, 2)))
-    found = reconcile_all(book, (), TABLES, Question(as_of_ms=NOW, period_start_ms=ms(2026)))[0]
+    asked = Question(as_of_ms=NOW, period_start_ms=ms(2026))
+    found = reconcile_all(book, (), TABLES, asked).reports[0]
 
     assert (row(found).opening, row(found).received, row(found).book) == (8, 4, 12)
 
@@ -400,14 +401,37 @@ def test_a_chip_at_another_site_does_not_fill_this_one() -> None:
     assert (here.physical, there.physical) == (Physical.UNACCOUNTED, Physical.OVERAGE)
 
 
-def test_a_sighting_at_an_undeclared_site_is_an_error_not_an_omission() -> None:
-    """No chip is dropped because its site is missing."""
-    with pytest.raises(BookError) as refused:
-        reconcile_all(
-            book_of(declared()), [chip(1, site="atlantis")], TABLES, Question(as_of_ms=NOW)
-        )
+def test_a_site_that_is_not_declared_is_named_and_hides_no_other() -> None:
+    """Its chips are not dropped in silence, and the other sites are answered."""
+    book = book_of(declared())
+    book.add(record(received(8, site="lemuria")))  # a ledger that no admission held together
+    found = reconcile_all(book, [chip(1, site="atlantis")], TABLES, Question(as_of_ms=NOW))
 
+    assert [one.site for one in found.reports] == ["johor"]
+    assert [(one.code, one.where) for one in found.undeclared] == [
+        (Code.UNKNOWN_SITE, "atlantis"),
+        (Code.UNKNOWN_SITE, "lemuria"),
+    ]
+    assert report(book) == found.reports[0]
+
+
+def test_a_site_whose_only_declaration_was_wrong_hides_no_other() -> None:
+    """Hosts may stand at it; once it is declared again it is balanced again."""
+    wrong = declared(site_of("penang"), at=ms(2025, 6))
+    undo = Correction(occurred_at_ms=NOW, corrects=event_id(wrong), reason="wrong country")
+    book = book_of(declared(), wrong, undo)
+    seen = [chip(1, site="penang")]
+    found = reconcile_all(book, seen, TABLES, Question(as_of_ms=NOW))
+
+    assert [one.site for one in found.reports] == ["johor"]
+    assert [one.where for one in found.undeclared] == ["penang"]
+    with pytest.raises(BookError) as refused:
+        report(book, seen, site="penang")
     assert refused.value.code is Code.UNKNOWN_SITE
+    book.add(record(declared(site_of("penang", country="SG"))))
+    again = reconcile_all(book, seen, TABLES, Question(as_of_ms=NOW))
+    assert [one.site for one in again.reports] == ["johor", "penang"]
+    assert again.undeclared == ()
 
 
 def test_a_report_names_the_version_of_every_table() -> None:
