@@ -38,14 +38,16 @@ class Holdings:
         """Make `inventory` what `host` holds from this token on."""
         checked = check(inventory)
         held, changes = self._resolve(host, checked, token)
-        for chip in host.chips - held:
+        gone = host.chips - held
+        unanswered = {chip for chip in gone if self._unanswered(host, chip)}
+        for chip in gone - unanswered:
             self._release(host, chip, token)
         for chip in sorted(held - host.chips):
             self.store.claim(chip, host.id, token.received_ms)
             for other in self.store.claimants(chip, host.id):
                 host.rivals.setdefault(other.id, set()).add(chip)
                 other.rivals.setdefault(host.id, set()).add(chip)
-        host.chips = held
+        host.chips = held | unanswered
         self._note(host, inventory, checked, token)
         if changes:
             detail = {"changes": changes[:MOST_LISTED]}
@@ -63,7 +65,37 @@ class Holdings:
                 if self.store.claim_of(chip, host.id).since_ms <= before_ms
             )
             for chip in held_before:
-                self._dispute(host, other, chip, token)
+                if self._holds(host, chip):
+                    self._meet(host, other, chip, before_ms=before_ms, token=token)
+
+    def _meet(
+        self, host: HostState, other: HostState, chip: int, *, before_ms: int, token: LoggedToken
+    ) -> None:
+        """Dispute a chip that `host` holds and a rival was seen with since `before_ms`."""
+        given_up = not self._holds(other, chip)
+        between = not given_up or before_ms < self.store.claim_of(chip, other.id).since_ms
+        if between:
+            self._dispute(host, other, chip, token)
+        if given_up and (between or not self._unanswered(other, chip)):
+            self._release(other, chip, token)
+
+    def _unanswered(self, host: HostState, chip: int) -> bool:
+        """Tell whether another claimant has not reported since `host` claimed a chip.
+
+        Such a claim outlives its end until that host has spoken: it could otherwise be made and
+        given up between two reports of the other, and the chip would seem to have moved away.
+        """
+        rivals = [name for name, chips in host.rivals.items() if chip in chips]
+        if not rivals:
+            return False
+        since_ms = self.store.claim_of(chip, host.id).since_ms
+        heard = [self.store.host_named(name).fresh_ms for name in rivals]
+        return any(fresh_ms is not None and fresh_ms < since_ms for fresh_ms in heard)
+
+    def _holds(self, host: HostState, chip: int) -> bool:
+        """Tell whether the inventory a host last named holds a chip; an unknown one may."""
+        held = None if host.inv is None else self.store.lines(host.inv)
+        return held is None or chip in held
 
     def _dispute(self, host: HostState, other: HostState, chip: int, token: LoggedToken) -> None:
         _forget_rivals(host, other, chip)
@@ -94,8 +126,12 @@ class Holdings:
 
     def _release(self, host: HostState, chip: int, token: LoggedToken) -> None:
         self.store.unclaim(chip, host.id)
-        for other_id in [other for other, chips in host.rivals.items() if chip in chips]:
-            _forget_rivals(host, self.store.host_named(other_id), chip)
+        host.chips -= {chip}
+        rivals = [name for name, chips in host.rivals.items() if chip in chips]
+        for other in map(self.store.host_named, rivals):
+            _forget_rivals(host, other, chip)
+            if not self._holds(other, chip) and not self._unanswered(other, chip):
+                self._release(other, chip, token)
         self.store.end_disputes(chip, host.id, token.received_ms)
 
     def _resolve(

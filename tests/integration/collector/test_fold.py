@@ -217,6 +217,62 @@ def test_a_dispute_ends_when_one_side_lets_go(inside: CollectorInside) -> None:
     assert present(inside) == {two.host: 2}
 
 
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_claim_made_and_given_up_between_two_reports_is_a_duplicate(
+    inside: CollectorInside, restarts: int
+) -> None:
+    """A cheat cannot take a chip away for an hour, again and again, without being found."""
+    one = inside.enrol("a")
+    inside.report(inside.full(one))
+    two = simulated("b")
+    own = inventory_of(chip_of("b", 1))
+    two.inventory = inventory_of(one.inventory.chips[0], chip_of("b", 1))
+    inside.admit(two, site="kul-1")
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    since_ms = inside.clock.ms
+    inside.pass_time(MINUTE_MS)
+    two.inventory = own
+    inside.report(inside.full(two))
+    for _ in range(restarts):
+        inside.restart()
+    assert inside.findings() == []
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    assert inside.findings() == ["duplicate-identity"]
+    assert inside.rows("SELECT host, kept_host, since_ms, until_ms FROM disputes") == [
+        (two.host, one.host, since_ms, inside.clock.ms)
+    ]
+    assert present(inside) == {one.host: 2, two.host: 1}
+    derived = inside.derived()
+    inside.replay()
+    assert inside.derived()["claims"] == derived["claims"]
+
+
+def test_a_chip_that_passed_through_a_host_is_no_duplicate(inside: CollectorInside) -> None:
+    """A, then B, then C, and A and B report only later that it is gone: two moves."""
+    one, two, three = inside.enrol("a"), inside.enrol("b"), inside.enrol("c")
+    moved, own_two, own_three = one.inventory.chips[0], two.inventory, three.inventory
+    inside.report(inside.full(one))
+    two.inventory = inventory_of(moved, chip_of("b", 1))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    two.inventory = inventory_of(own_two.chips[1])
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    three.inventory = inventory_of(moved, own_three.chips[1])
+    for _ in range(3):
+        inside.pass_time(MINUTE_MS)
+        inside.report(inside.full(three), inside.heartbeat(two))
+    one.inventory = inventory_of(one.inventory.chips[1])
+    inside.report(inside.full(one))
+    for _ in range(2):
+        inside.pass_time(MINUTE_MS)
+        inside.report(inside.heartbeat(three), inside.heartbeat(two), inside.heartbeat(one))
+    assert inside.findings() == []
+    assert present(inside) == {one.host: 1, two.host: 1, three.host: 2}
+
+
 def test_a_watch_survives_a_restart(inside: CollectorInside) -> None:
     """The sequencer's memory is nothing that the database does not know."""
     one = inside.enrol("a")
