@@ -7,7 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.ids import NO_PREVIOUS, sha256_b64
+from chipledger_server.adapters.tokens_sqlite import token_at
+from chipledger_server.domain.codes import Code, ServerError
+from chipledger_server.domain.packing import unpack_body
 from chipledger_testing.collector_inside import HOUR_MS, CollectorInside
 from chipledger_testing.hosts import chip_of, inventory_of, simulated
 
@@ -462,6 +466,41 @@ def test_every_token_and_record_has_exactly_one_place_in_the_log(inside: Collect
     records = {("record", pos) for (pos,) in inside.rows("SELECT pos FROM records")}
     assert set(places) == tokens | records
     assert inside.rows("SELECT log_size FROM sequencer") == [(expected,)]
+
+
+def test_a_sequencer_that_lost_its_lease_commits_nothing(inside: CollectorInside) -> None:
+    """Two of them never apply the same token."""
+    host = inside.enrol("a")
+    fenced = inside.sequencer
+    inside.restart()
+    inside.take(inside.full(host))
+    with pytest.raises(ServerError) as caught:
+        fenced.step((), beat=False)
+    assert caught.value.code is Code.FENCED
+    assert inside.rows("SELECT token_pos FROM sequencer") == [(0,)]
+    assert inside.rows("SELECT count(*) FROM chips") == [(0,)]
+    inside.step()
+    assert inside.rows("SELECT token_pos FROM sequencer") == [(1,)]
+
+
+def test_stored_tokens_come_back_as_the_bytes_that_were_received(inside: CollectorInside) -> None:
+    """Header, payload and signature of full reports and heartbeats, packed and unpacked."""
+    host = inside.enrol("a", chips=8)
+    tokens = [inside.full(host), *(inside.heartbeat(host) for _ in range(3)), inside.full(host)]
+    for token in tokens:
+        inside.report(token)
+    back = [token_at(inside.connection.execute, pos) for pos in range(1, 6)]
+    assert back == tokens
+
+
+def test_evidence_is_kept_where_a_token_names_it(inside: CollectorInside) -> None:
+    """Blobs that no token of the body names are not."""
+    host = inside.enrol("a")
+    named, stray = b"evidence", b"stray"
+    reference = {"bytes": len(named), "digest": sha256_b64(named), "kind": "gpu"}
+    inside.report(inside.full(host, evidence=(reference,)), blobs=(named, stray))
+    ((digest, body),) = inside.rows("SELECT digest, body FROM blobs")
+    assert (digest, unpack_body(body)) == (b64url_decode(sha256_b64(named)), named)
 
 
 def a_busy_week(inside: CollectorInside, seed: int) -> None:

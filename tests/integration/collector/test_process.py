@@ -223,6 +223,48 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "nonce.key").read_bytes() == key
 
 
+def refused(collector: CollectorProcess, *arguments: str) -> str:
+    """Run a command that must be refused, without a traceback, and return what it says."""
+    done = subprocess.run(
+        collector.command_line(*arguments), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    return done.stderr
+
+
+def test_an_init_that_fails_can_be_made_again(tmp_path: Path) -> None:
+    """No collector without an administrator's token, and none that is neither there nor not."""
+    collector = CollectorProcess(tmp_path / "c")
+    collector.configure()
+    taken = tmp_path / "token"
+    taken.write_text("mine", "utf-8")
+    before = sorted(collector.folder.iterdir())
+    assert "already-initialised" in refused(collector, "init", "--token-file", str(taken))
+    nowhere = str(tmp_path / "nowhere" / "token")
+    assert "system-refused" in refused(collector, "init", "--token-file", nowhere)
+    assert sorted(collector.folder.iterdir()) == before
+    assert taken.read_text("utf-8") == "mine"
+    (collector.folder / "collector.sqlite.init").write_bytes(b"cut short")  # by kill -9
+    token = tmp_path / "good"
+    collector.command("init", "--token-file", str(token))
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert "administrator" in collector.command("principal", "list")
+    assert {file.name for file in collector.folder.iterdir()} == {
+        "server.toml",
+        "collector.sqlite",
+        "nonce.key",
+    }
+
+
+def test_a_damaged_database_is_said(tmp_path: Path) -> None:
+    """One line with a code, for every command."""
+    collector = CollectorProcess(tmp_path)
+    collector.initialise()
+    collector.database.write_bytes(b"this was a database once" * 100)
+    for command in ("run", "reconcile"):
+        assert "system-refused" in refused(collector, command)
+
+
 def test_tls_is_1_3_with_the_configured_certificate(tmp_path: Path) -> None:
     """An older version is refused in the handshake."""
     made = certificate_for(tmp_path, "collector")

@@ -227,13 +227,13 @@ class CollectorInside:
         host.now_s = self.clock.ms // 1000
         return host.heartbeat(self.nonce(host), **changes)
 
-    def take(self, *tokens: Token) -> ReportAnswer:
+    def take(self, *tokens: Token, blobs: tuple[bytes, ...] = ()) -> ReportAnswer:
         """Send tokens through the door and return the answer; nothing is applied yet."""
-        return asyncio.run(self.ingest.take(Body(tokens=tokens))).answer
+        return asyncio.run(self.ingest.take(Body(tokens=tokens, blobs=blobs))).answer
 
-    def report(self, *tokens: Token) -> None:
+    def report(self, *tokens: Token, blobs: tuple[bytes, ...] = ()) -> None:
         """Send tokens that must be stored, and apply them."""
-        results = self.take(*tokens).results
+        results = self.take(*tokens, blobs=blobs).results
         refused = [result for result in results if not isinstance(result, Stored)]
         if refused:
             raise AssertionError(refused)
