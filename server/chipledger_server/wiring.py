@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from chipledger_book.shipped import tables
@@ -16,7 +17,7 @@ from chipledger_server.adapters.database import (
     open_engine,
 )
 from chipledger_server.adapters.entropy import system_entropy
-from chipledger_server.adapters.files import write_secret
+from chipledger_server.adapters.files import publish, write_secret
 from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.people import SqlCodes, SqlPeople
 from chipledger_server.adapters.reads import SqlReads
@@ -32,36 +33,67 @@ from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
 
 
-def initialise(config: Config, *, administrator: str) -> str:
+def initialise(config: Config, *, administrator: str, token_file: Path | None = None) -> str:
     """Make the database, the nonce key and the first administrator; return its token.
+
+    The database gets its name last, when everything else is there: an `init` that was cut short
+    leaves no collector that can be neither used nor made again.
+
+    Args:
+        config: the configuration.
+        administrator: name of the first administrator.
+        token_file: where its token is written as well.
 
     Raises:
         ServerError: `already-initialised`; nothing that exists is ever overwritten.
+        OSError: something cannot be written; what was made is taken away again.
     """
     path, key_file = config.database.path, config.secrets.nonce_key_file
-    for there in (path, key_file):
+    secrets = [key_file] if token_file is None else [key_file, token_file]
+    for there in (path, *secrets):
         if there.exists():
             raise ServerError(
-                Code.ALREADY_INITIALISED,
-                f"{there} exists",
-                hint="init makes a new collector; to start the present one: chipledger-server run",
+                Code.ALREADY_INITIALISED, f"{there} exists", hint=_hint_beside(path, there)
             )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    clock = SystemClock()
-    now_ms = clock.now_ms()
+    for folder in {path.parent, key_file.parent}:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.init")
+    draft.unlink(missing_ok=True)
+    made: list[Path] = [draft]
+    try:
+        token = _make_database(draft, config.collector.name, administrator=administrator)
+        for file, content in zip(
+            secrets, (system_entropy(MIN_KEY_BYTES), f"{token}\n".encode()), strict=False
+        ):
+            write_secret(file, content)
+            made.append(file)
+        publish(draft, path)
+    except BaseException:
+        for file in made:
+            file.unlink(missing_ok=True)
+        raise
+    return token
+
+
+def _make_database(path: Path, name: str, *, administrator: str) -> str:
+    now_ms = SystemClock().now_ms()
     write_secret(path, b"")
     engine = for_writing(open_engine(path))
     try:
         migrate(engine)
         with engine.begin() as connection:
-            make_collector(connection, name=config.collector.name, now_ms=now_ms)
+            make_collector(connection, name=name, now_ms=now_ms)
         hand = Hand(principal="init", now_ms=now_ms, entropy=system_entropy)
         new = NewPrincipal(name=administrator, role=Role.ADMINISTRATOR, sites=None)
-        issued = add_principal(new, SqlPeople(engine), hand)
+        return add_principal(new, SqlPeople(engine), hand).token
     finally:
         engine.dispose()
-    write_secret(key_file, system_entropy(MIN_KEY_BYTES))
-    return issued.token
+
+
+def _hint_beside(database: Path, there: Path) -> str:
+    if database.exists():
+        return "init makes a new collector; to start the present one: chipledger-server run"
+    return f"there is no database {database}: move {there.name} away, then init again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

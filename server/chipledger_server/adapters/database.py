@@ -14,6 +14,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert
+from sqlalchemy.exc import DBAPIError
 
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.rows import STATEMENTS
@@ -42,6 +43,9 @@ def for_writing(engine: Engine) -> Engine:
     """Return the same database with transactions that hold the write lock from their start."""
     return engine.execution_options(**{_WRITES: True})
 
+
+FAULTS: Final = (sqlite3.Error, DBAPIError)
+"""What is raised where a database cannot be used: not one, not permitted, full, locked."""
 
 Reader = Engine
 """The database as it is read, for those who only hand it on."""

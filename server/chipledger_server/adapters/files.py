@@ -18,6 +18,12 @@ def write_secret(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def publish(draft: Path, path: Path) -> None:
+    """Give what stands complete in `draft` its name, durably and in one step."""
+    draft.rename(path)
+    _sync_folder(path.parent)
+
+
 def write_public(path: Path, content: str) -> None:
     """Replace `path` by `content` in one step: a reader sees all of it or nothing."""
     beside = path.with_name(f".{path.name}.new")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from chipledger_book.errors import BookError
 from chipledger_evidence.errors import EvidenceError
+from chipledger_server.adapters.database import FAULTS
 from chipledger_server.cli import book, init, people, reports, run
-from chipledger_server.domain.codes import ServerError
+from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.usecases.refusals import Refusal
 
 GROUPS = (init, run, book, people, reports)
@@ -46,5 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"chipledger-server: {error}", file=sys.stderr)
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
+        return 1
+    except (OSError, *FAULTS) as error:
+        said = getattr(error, "orig", None) or error  # the statement and its values are ours
+        print(f"chipledger-server: {Code.SYSTEM_REFUSED}: {said}", file=sys.stderr)
         return 1
     return status

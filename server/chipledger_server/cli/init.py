@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chipledger_server.adapters.files import write_secret
 from chipledger_server.config import load_config
 from chipledger_server.wiring import initialise
 
@@ -22,9 +21,11 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its typ
 
 def act(arguments: argparse.Namespace) -> int:
     """Initialise, and show the administrator's token this once."""
-    token = initialise(load_config(arguments.config), administrator=arguments.administrator)
+    token = initialise(
+        load_config(arguments.config),
+        administrator=arguments.administrator,
+        token_file=arguments.token_file,
+    )
     if arguments.token_file is None:
         sys.stdout.write(f"{token}\n")
-    else:
-        write_secret(arguments.token_file, f"{token}\n".encode())
     return 0
