@@ -67,13 +67,15 @@ ledger_events = Table(
     Column("id", Text, nullable=False, unique=True),  # digest of the canonical body
     Column("type", Text, nullable=False),
     Column("site", Text),
-    Column("party", Text),  # ultimate parent of a site, consignee of a licence
+    Column("parent", Text),  # ultimate parent of a declared site
+    Column("consignee", Text),  # of a declared site, of a licence
     Column("occurred_ms", BigInteger, nullable=False),
     Column("recorded_ms", BigInteger, nullable=False),
     Column("principal", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),  # canonical bytes, as digested
     Index("ix_ledger_events_site", "site", "recorded_ms"),
-    Index("ix_ledger_events_party", "party"),
+    Index("ix_ledger_events_parent", "parent"),
+    Index("ix_ledger_events_consignee", "consignee"),
 )
 
 sites = Table(

@@ -44,8 +44,8 @@ class EventRow:
         id: digest of `body`.
         type: its tag.
         site: the site it is about, where it is about one.
-        party: ultimate parent of a declared site, consignee of a licence; of a correction, those
-            of what it corrects.
+        parent: ultimate parent of a declared site; of a correction, that of what it corrects.
+        consignee: of a declared site or a licence; of a correction, that of what it corrects.
         occurred_ms: when it happened.
         recorded_ms: when it was entered.
         principal: who entered it.
@@ -55,7 +55,8 @@ class EventRow:
     id: EventId
     type: str
     site: str | None
-    party: str | None
+    parent: str | None
+    consignee: str | None
     occurred_ms: int
     recorded_ms: int
     principal: str
@@ -164,12 +165,13 @@ def _row(event: Event, key: EventId, book: Book, hand: Hand) -> EventRow:
         if corrected is None:  # admission saw it a moment ago, in this very transaction
             raise refuse(Code.UNKNOWN_EVENT, event.corrects, hint="give the id of an event")
         subject = corrected
-    site, party = _about(subject)
+    site, parent, consignee = _about(subject)
     return EventRow(
         id=key,
         type=str(type(event).__struct_config__.tag),
         site=site,
-        party=party,
+        parent=parent,
+        consignee=consignee,
         occurred_ms=event.occurred_at_ms,
         recorded_ms=hand.now_ms,
         principal=hand.principal,
@@ -177,15 +179,15 @@ def _row(event: Event, key: EventId, book: Book, hand: Hand) -> EventRow:
     )
 
 
-def _about(event: Event) -> tuple[str | None, str | None]:
-    """Return the site and the party an event is found by."""
+def _about(event: Event) -> tuple[str | None, str | None, str | None]:
+    """Return the site, the ultimate parent and the consignee an event is found by."""
     if isinstance(event, SiteDeclared):
-        return event.site.id, event.site.ultimate_parent.id
+        return event.site.id, event.site.ultimate_parent.id, event.site.consignee.id
     if isinstance(event, LicenceGranted):
-        return None, event.licence.consignee
+        return None, None, event.licence.consignee
     if isinstance(event, Received | DeclaredInventory):
-        return event.site, None
-    return None, None
+        return event.site, None, None
+    return None, None, None
 
 
 def _declared_site(event: Event, book: Book) -> SiteRow | None:

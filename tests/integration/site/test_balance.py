@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import event as listen
 
@@ -12,7 +13,17 @@ from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.physical import Reading
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.reconcile import all_balances, left_out
-from chipledger_testing.book import H100, declared, lpp, ms, party, received, site_of
+from chipledger_testing.book import (
+    H100,
+    declared,
+    licence,
+    lpp,
+    ms,
+    party,
+    pieces,
+    received,
+    site_of,
+)
 from chipledger_testing.door import Door
 from chipledger_testing.hosts import chip_of
 from chipledger_testing.johor import SITE, TWIN_SINCE, Johor
@@ -125,6 +136,21 @@ def test_what_was_entered_later_was_not_known(scene: Scene, door: Door) -> None:
     assert row(door, as_of="2026-04-01")["book"] == 8
     report = door.read("/sites/johor/balance", as_of="2026-04-01", known_at=entered)["report"]
     assert report["rows"] == []
+
+
+def test_sites_that_share_only_a_consignee_share_its_licence(scene: Scene, door: Door) -> None:
+    """One page says what all pages say: the second eight are beyond the one licence of eight."""
+    twin = msgspec.structs.replace(site_of("ipoh"), ultimate_parent=party("gamma", "SG"))
+    scene.enter(declared(), declared(twin), licence("D-1", pieces(8)))
+    scene.enter(received(8), received(8, site="ipoh", at=ms(2026, 4)))
+
+    together = {one["id"]: one["authorisation"] for one in door.read("/sites")["items"]}
+    alone = {
+        site: door.read(f"/sites/{site}/balance")["report"]["authorisation"]
+        for site in ("ipoh", "johor")
+    }
+    assert together == alone
+    assert alone["ipoh"] == "exceeded"
 
 
 def test_what_was_seen_later_was_not_known(johor_site: Scene, door: Door) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select
 
-from chipledger_book.events import LedgerRecord, SiteDeclared, decode_event
+from chipledger_book.events import LedgerRecord, decode_event
 from chipledger_evidence.entry import EntryType
 from chipledger_server.adapters import schema
 from chipledger_server.usecases.reading import EventsAsked, When
@@ -21,34 +21,34 @@ def all_records(connection: Connection, when: When) -> list[LedgerRecord]:
     return _records(connection, when, _EVENTS.id.is_not(None))
 
 
-def family_records(connection: Connection, when: When, *, site: str) -> list[LedgerRecord]:
-    """Return what bears on one site: its events, its parents' sites, and their licences.
+_DECLARED = "site-declared"
 
-    Sites are found by every ultimate parent a site ever declared, licences by every consignee,
-    both by index; which of them hold at `as_of` is the book's to say.
+
+def family_records(connection: Connection, when: When, *, site: str) -> list[LedgerRecord]:
+    """Return what bears on one site: its family's events, and the licences of its consignees.
+
+    A family are the sites that ever declared a common ultimate parent or a common consignee, all
+    found by index; which of them hold at `as_of` is the book's to say.
     """
-    sites: set[str] = {site}
-    parents: set[str] = set()
-    while True:
-        declared = select(_EVENTS.party).where(
-            _EVENTS.type == "site-declared", _EVENTS.site.in_(sites)
+    sites: set[str] = set()
+    found, consignees = {site}, set[str]()
+    while found - sites:
+        sites |= found
+        declared = select(_EVENTS.parent, _EVENTS.consignee).where(
+            _EVENTS.type == _DECLARED, _EVENTS.site.in_(sites)
         )
-        found = {row.party for row in connection.execute(declared)}
-        if found <= parents:
-            break
-        parents |= found
+        rows = connection.execute(declared).all()
+        consignees = {row.consignee for row in rows}
         family = select(_EVENTS.site).where(
-            _EVENTS.type == "site-declared", _EVENTS.party.in_(parents)
+            _EVENTS.type == _DECLARED,
+            _EVENTS.parent.in_({row.parent for row in rows}) | _EVENTS.consignee.in_(consignees),
         )
-        sites |= {row.site for row in connection.execute(family)}
-    records = _records(connection, when, _EVENTS.site.in_(sites))
-    holders = {
-        record.event.site.consignee.id
-        for record in records
-        if isinstance(record.event, SiteDeclared)
-    }
-    licences = _records(connection, when, _EVENTS.site.is_(None) & _EVENTS.party.in_(holders))
-    return [*records, *licences]
+        found = {row.site for row in connection.execute(family)}
+    licences = _EVENTS.site.is_(None) & _EVENTS.consignee.in_(consignees)
+    return [
+        *_records(connection, when, _EVENTS.site.in_(sites)),
+        *_records(connection, when, licences),
+    ]
 
 
 def events(connection: Connection, ask: EventsAsked, *, after: int, limit: int) -> list[EventView]:

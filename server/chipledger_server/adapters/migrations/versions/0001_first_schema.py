@@ -114,7 +114,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("site", sa.Text(), nullable=True),
-        sa.Column("party", sa.Text(), nullable=True),
+        sa.Column("parent", sa.Text(), nullable=True),
+        sa.Column("consignee", sa.Text(), nullable=True),
         sa.Column("occurred_ms", sa.BigInteger(), nullable=False),
         sa.Column("recorded_ms", sa.BigInteger(), nullable=False),
         sa.Column("principal", sa.Text(), nullable=False),
@@ -123,7 +124,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_ledger_events_id")),
     )
     with op.batch_alter_table("ledger_events", schema=None) as batch_op:
-        batch_op.create_index("ix_ledger_events_party", ["party"], unique=False)
+        batch_op.create_index("ix_ledger_events_consignee", ["consignee"], unique=False)
+        batch_op.create_index("ix_ledger_events_parent", ["parent"], unique=False)
         batch_op.create_index("ix_ledger_events_site", ["site", "recorded_ms"], unique=False)
 
     op.create_table(
