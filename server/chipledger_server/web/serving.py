@@ -80,7 +80,7 @@ class Service:
             log_config=None,
             access_log=False,
             server_header=False,
-            date_header=False,
+            date_header=True,  # RFC 9110 section 6.6.1; agents compare clocks by it
             proxy_headers=False,
             limit_concurrency=limits.connections,
             backlog=BACKLOG,

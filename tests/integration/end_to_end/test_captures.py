@@ -43,7 +43,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         if "CI" in os.environ:
             pytest.fail(f"no captures at {folder()}")
         pytest.skip("the real captures are not on this machine")
-    stage = Stage(folder=tmp_path)
+    stage = Stage(folder=tmp_path, silence_s=3600)  # hosts that report once stay fresh
     try:
         stage.start_collector()
         site = Site(

@@ -16,8 +16,8 @@ from typing import Any, Final
 from chipledger_book.events import Event, encode_event
 from chipledger_testing.nvml import Machine, write_machine
 
-INTERVAL_S: Final = 4
-SILENCE_S: Final = 12
+INTERVAL_S: Final = 5
+SILENCE_S: Final = 30
 START_S: Final = 60
 
 SERVER_CONFIG: Final = """\

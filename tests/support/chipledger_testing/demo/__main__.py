@@ -103,7 +103,7 @@ def _let_things_happen(stage: Stage, story: Story, reader: str) -> None:
             row["type"] for row in stage.get("/api/v1/findings?state=open", reader)["items"]
         }
         found = PLANTED_FINDINGS & open_now
-        narrate.progress(len(found), len(PLANTED_FINDINGS), "planted findings are open")
+        narrate.progress(len(found), len(PLANTED_FINDINGS), "kinds of planted finding are open")
         return found == PLANTED_FINDINGS
 
     stage.wait("the planted findings", all_found, timeout_s=180)

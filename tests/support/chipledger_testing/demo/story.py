@@ -49,11 +49,13 @@ class Story:
 
 
 PLANTED: Final = (
-    "kul-1 holds 32 H100 under a licence for 24",
-    "waw-1 received three HGX B200 servers; one never attests",
-    "one H100 of kul-1 is reported by a host of blr-1 as well",
-    "the L40S host of blr-1 stops reporting",
+    "kul-1 holds 32 H100 under a licence for 24: its authorisation is exceeded",
+    "waw-1 received three HGX B200 servers, one never attests: 8 chips are unaccounted for",
+    "one H100 of kul-1 is reported by a host of blr-1 as well: a finding, and disputed",
+    "the L40S host of blr-1 stops reporting: a finding, and its chip is silent",
+    "a host of blr-1 holds cards that the catalogue does not know: a finding, never zero TPP",
 )
+"""What an auditor should find, and where it shows."""
 
 
 def tell(now_ms: int) -> Story:
