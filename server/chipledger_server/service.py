@@ -21,7 +21,6 @@ from chipledger_server.adapters.database import (
     Reader,
     Writer,
     check_version,
-    for_writing,
     open_engine,
     open_writer,
 )
@@ -171,7 +170,7 @@ def _ways_in(
         counts=counts,
     )
     enrolments = Enrolments(
-        store=SqlEnrolments(for_writing(engine)),
+        store=SqlEnrolments(engine),
         clock=clock,
         entropy=system_entropy,
         nonce_keys=nonce_keys,

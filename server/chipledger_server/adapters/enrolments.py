@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.entry import EntryType
+from chipledger_server.adapters.database import for_writing
 from chipledger_server.adapters.recording import append_record
 from chipledger_server.adapters.schema import enrolment_codes, host_keys, hosts
 from chipledger_server.usecases.enrol import CodeRow, Enrolled, HostEnrolled
@@ -111,10 +112,17 @@ class SqlEnrolments:
     """Transactions over codes, hosts and keys."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine  # a writing one: the lock is held from the start
+        self._engine = engine
+        self._writer = for_writing(engine)
+
+    def is_made(self, code_hash: bytes) -> bool:
+        """Tell whether an enrolment code was ever made, without the write lock."""
+        query = select(enrolment_codes.c.site).where(enrolment_codes.c.code_hash == code_hash)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
 
     @contextmanager
     def changing(self) -> Iterator[SqlEnrolmentBook]:
         """Begin a transaction that ends with the block: kept, or undone by an exception."""
-        with self._engine.begin() as connection:
+        with self._writer.begin() as connection:
             yield SqlEnrolmentBook(connection)

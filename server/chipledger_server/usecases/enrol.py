@@ -95,6 +95,10 @@ class EnrolmentBook(Protocol):
 class EnrolmentStore(Protocol):
     """Where codes and keys are kept."""
 
+    def is_made(self, code_hash: bytes) -> bool:
+        """Tell whether a code was ever made, keeping nobody from writing."""
+        ...
+
     def changing(self) -> AbstractContextManager[EnrolmentBook]:
         """Begin a transaction that ends with the block: kept, or undone by an exception."""
         ...
@@ -130,6 +134,10 @@ class Enrolments:
         """
         request, key = open_enrolment(body)
         code_hash = hashlib.sha256(request.code.encode("ascii")).digest()
+        # A code once made is never taken away, so who has none is refused before the write lock:
+        # strangers, however many, do not keep reports from being stored.
+        if not self._store.is_made(code_hash):
+            raise _unknown_code()
         with self._store.changing() as book:
             known = book.enrolled(key.kid)
             if known is None:
@@ -200,11 +208,7 @@ class Enrolments:
 def _admitting(code: CodeRow | None, request: EnrolmentRequest, now_ms: int) -> CodeRow:
     """Return the code if it admits the request."""
     if code is None:
-        raise ServerError(
-            Code.ENROLMENT_CODE_UNKNOWN,
-            "no such enrolment code was made here",
-            hint="check the code and the collector's address; ask for a new code",
-        )
+        raise _unknown_code()
     if now_ms >= code.expires_ms:
         raise ServerError(
             Code.ENROLMENT_CODE_EXPIRED,
@@ -226,3 +230,11 @@ def _admitting(code: CodeRow | None, request: EnrolmentRequest, now_ms: int) -> 
             hint="ask for a code for the serials of this host",
         )
     return code
+
+
+def _unknown_code() -> ServerError:
+    return ServerError(
+        Code.ENROLMENT_CODE_UNKNOWN,
+        "no such enrolment code was made here",
+        hint="check the code and the collector's address; ask for a new code",
+    )

@@ -1,5 +1,7 @@
 """What the agents' doors remember of enrolled keys, so that a report costs no query."""
 
+from typing import Final
+
 from chipledger_evidence.claims import Heartbeat, SealedReport
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.token import Token, parse_header
@@ -8,12 +10,19 @@ from chipledger_server.domain.arrival import Arrival
 from chipledger_server.domain.packing import Base, Form
 from chipledger_server.ports import KeyStore, KnownKey
 
+MOST_REMEMBERED: Final = 65_536
+"""Inventories remembered at most, in all and of one key.
+
+A host may name a new one in every report. What is forgotten is opened, or asked for, once more.
+"""
+
 
 class Keys:
     """Enrolled keys by `kid`, read from the store when first used, until told to forget."""
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyStore, *, most_remembered: int = MOST_REMEMBERED) -> None:
         self._store = store
+        self._most_remembered = most_remembered
         self._known: dict[str, KnownKey] = {}
         self._opened: dict[str, str] = {}
 
@@ -63,6 +72,10 @@ class Keys:
         claims = verified.claims
         if claims.seq > known.head_seq:
             known.head_seq, known.head_token = claims.seq, verified.identity
+        if not isinstance(claims, Heartbeat):
+            for remembered in (known.inventories, self._opened):
+                if len(remembered) >= self._most_remembered and claims.inv not in remembered:
+                    remembered.clear()
         if isinstance(claims, SealedReport):
             known.inventories[claims.inv] = self._opened.get(claims.inv, "")
         elif not isinstance(claims, Heartbeat):

@@ -41,7 +41,7 @@ from chipledger_server.service import sequencer_of
 from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.ingest import Ingest
-from chipledger_server.usecases.keys import Keys
+from chipledger_server.usecases.keys import MOST_REMEMBERED, Keys
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.replay import replay
 from chipledger_server.usecases.sequence import Fold
@@ -112,6 +112,7 @@ class CollectorInside:
         folder: where its database is.
         config: its configuration.
         clock: its time.
+        most_remembered: inventories its doors remember at most.
         counts: what its doors have answered.
     """
 
@@ -119,6 +120,7 @@ class CollectorInside:
     config: Config = field(default_factory=Config)
     clock: StillClock = field(default_factory=StillClock)
     counts: Doors = field(default_factory=Doors)
+    most_remembered: int = MOST_REMEMBERED
     connection: sqlite3.Connection = field(init=False)
     ingest: Ingest = field(init=False)
     sequencer: Sequencer = field(init=False)
@@ -127,7 +129,8 @@ class CollectorInside:
 
     def __post_init__(self) -> None:
         path = self.folder / "collector.sqlite"
-        engine = for_writing(open_engine(path))
+        self._engine = open_engine(path)
+        engine = for_writing(self._engine)
         migrate(engine)
         with engine.begin() as connection:
             make_collector(connection, name="test", now_ms=self.clock.ms)
@@ -137,11 +140,10 @@ class CollectorInside:
                         id=site, name=site, country="NL", test_site=False, event="-"
                     )
                 )
-        self._engine = engine
         self.connection = open_writer(path)
         self.connection.execute("PRAGMA synchronous=OFF")  # nothing here survives the test
         self.ingest = Ingest(
-            keys=Keys(SqliteKeys(self.connection)),
+            keys=Keys(SqliteKeys(self.connection), most_remembered=self.most_remembered),
             writer=PromptWriter(self.connection),
             clock=self.clock,
             entropy=self._entropy,

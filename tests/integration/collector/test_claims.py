@@ -1,0 +1,174 @@
+"""Who holds which chip: moves, duplicates, disputes, and claims that are given up."""
+
+import pytest
+from msgspec.structs import replace
+
+from chipledger_testing.collector_inside import HOUR_MS, CollectorInside
+from chipledger_testing.hosts import chip_of, inventory_of, simulated
+
+MINUTE_MS = 60_000
+
+
+def present(inside: CollectorInside) -> dict[str, int]:
+    """Return how many identified chips each host claims now."""
+    rows = inside.rows("SELECT host, count(*) FROM claims GROUP BY host")
+    return {str(host): int(count) for host, count in rows}
+
+
+def test_a_chip_that_moves_is_no_duplicate(inside: CollectorInside) -> None:
+    """A and then B, with A never again claiming it."""
+    one, two = inside.enrol("a"), inside.enrol("b", site="kul-1")
+    inside.report(inside.full(one))
+    inside.report(inside.full(two))
+    moved = one.inventory.chips[1]
+    inside.pass_time(HOUR_MS)
+    one.inventory = inventory_of(one.inventory.chips[0])
+    inside.report(inside.full(one))
+    inside.pass_time(HOUR_MS)
+    two.inventory = inventory_of(*two.inventory.chips, replace(moved, index=2, pci=None, minor=2))
+    two.inventory = inventory_of(
+        *two.inventory.chips[:2], replace(chip_of("b", 2), uuid=moved.uuid, pdi=moved.pdi)
+    )
+    for _ in range(3):
+        inside.report(inside.full(two), inside.heartbeat(two))
+        inside.report(inside.heartbeat(one))
+        inside.pass_time(HOUR_MS)
+    assert inside.findings() == []
+    assert present(inside) == {one.host: 1, two.host: 3}
+
+
+def test_a_host_that_goes_silent_before_its_chips_show_elsewhere_has_moved(
+    inside: CollectorInside,
+) -> None:
+    """A never again: no duplicate."""
+    one = inside.enrol("a")
+    inside.report(inside.full(one))
+    inside.pass_time(HOUR_MS)
+    two = simulated("b")
+    two.inventory = one.inventory
+    inside.admit(two)
+    for _ in range(4):
+        inside.report(inside.full(two))
+        inside.pass_time(HOUR_MS)
+    assert inside.findings() == ["silent-host"]
+    assert inside.rows("SELECT count(*) FROM disputes") == [(0,)]
+
+
+@pytest.mark.parametrize("again", ["heartbeat", "full"])
+def test_a_chip_seen_on_b_between_two_sightings_on_a_is_a_duplicate(
+    inside: CollectorInside, again: str
+) -> None:
+    """It counts where it was seen first; the other claim is disputed, once."""
+    one = inside.enrol("a", chips=3)
+    inside.report(inside.full(one))
+    inside.pass_time(MINUTE_MS)
+    two = simulated("b")
+    two.inventory = inventory_of(one.inventory.chips[0], chip_of("b", 1))
+    inside.admit(two, site="kul-1")
+    inside.report(inside.full(two))
+    assert inside.findings() == []
+    since_ms = inside.clock.ms
+    for _ in range(3):
+        inside.pass_time(MINUTE_MS)
+        inside.report(inside.heartbeat(one) if again == "heartbeat" else inside.full(one))
+        inside.report(inside.heartbeat(two))
+    assert inside.findings() == ["duplicate-identity"]
+    ((chip, host, kept, since, until),) = inside.rows(
+        "SELECT chip, host, kept_host, since_ms, until_ms FROM disputes"
+    )
+    assert (host, kept, since, until) == (two.host, one.host, since_ms, None)
+    assert inside.rows("SELECT site, host, chip FROM findings") == [("kul-1", two.host, chip)]
+
+
+def test_a_dispute_ends_when_one_side_lets_go(inside: CollectorInside) -> None:
+    """Then the other claim counts again; the finding stays, somebody must explain it."""
+    one = inside.enrol("a")
+    inside.report(inside.full(one))
+    inside.pass_time(MINUTE_MS)
+    two = simulated("b")
+    two.inventory = one.inventory
+    inside.admit(two)
+    inside.report(inside.full(two))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    assert inside.rows("SELECT count(*) FROM disputes WHERE until_ms IS NULL") == [(2,)]
+    inside.pass_time(MINUTE_MS)
+    one.inventory = inventory_of()
+    inside.report(inside.full(one))
+    assert inside.rows("SELECT DISTINCT until_ms FROM disputes") == [(inside.clock.ms,)]
+    assert inside.findings() == ["duplicate-identity"] * 2
+    assert present(inside) == {two.host: 2}
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_claim_made_and_given_up_between_two_reports_is_a_duplicate(
+    inside: CollectorInside, restarts: int
+) -> None:
+    """A cheat cannot take a chip away for an hour, again and again, without being found."""
+    one = inside.enrol("a")
+    inside.report(inside.full(one))
+    two = simulated("b")
+    own = inventory_of(chip_of("b", 1))
+    two.inventory = inventory_of(one.inventory.chips[0], chip_of("b", 1))
+    inside.admit(two, site="kul-1")
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    since_ms = inside.clock.ms
+    inside.pass_time(MINUTE_MS)
+    two.inventory = own
+    inside.report(inside.full(two))
+    for _ in range(restarts):
+        inside.restart()
+    assert inside.findings() == []
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    assert inside.findings() == ["duplicate-identity"]
+    assert inside.rows("SELECT host, kept_host, since_ms, until_ms FROM disputes") == [
+        (two.host, one.host, since_ms, inside.clock.ms)
+    ]
+    assert present(inside) == {one.host: 2, two.host: 1}
+    derived = inside.derived()
+    inside.replay()
+    assert inside.derived()["claims"] == derived["claims"]
+
+
+def test_a_chip_that_passed_through_a_host_is_no_duplicate(inside: CollectorInside) -> None:
+    """A, then B, then C, and A and B report only later that it is gone: two moves."""
+    one, two, three = inside.enrol("a"), inside.enrol("b"), inside.enrol("c")
+    moved, own_two, own_three = one.inventory.chips[0], two.inventory, three.inventory
+    inside.report(inside.full(one))
+    two.inventory = inventory_of(moved, chip_of("b", 1))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    two.inventory = inventory_of(own_two.chips[1])
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    three.inventory = inventory_of(moved, own_three.chips[1])
+    for _ in range(3):
+        inside.pass_time(MINUTE_MS)
+        inside.report(inside.full(three), inside.heartbeat(two))
+    one.inventory = inventory_of(one.inventory.chips[1])
+    inside.report(inside.full(one))
+    for _ in range(2):
+        inside.pass_time(MINUTE_MS)
+        inside.report(inside.heartbeat(three), inside.heartbeat(two), inside.heartbeat(one))
+    assert inside.findings() == []
+    assert present(inside) == {one.host: 1, two.host: 1, three.host: 2}
+
+
+def test_a_watch_survives_a_restart(inside: CollectorInside) -> None:
+    """The sequencer's memory is nothing that the database does not know."""
+    one = inside.enrol("a")
+    inside.report(inside.full(one))
+    inside.pass_time(MINUTE_MS)
+    two = simulated("b")
+    two.inventory = one.inventory
+    inside.admit(two)
+    inside.report(inside.full(two))
+    inside.restart()
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    inside.restart()
+    inside.report(inside.heartbeat(two))
+    inside.report(inside.heartbeat(one))
+    assert inside.findings() == ["duplicate-identity"] * 2
