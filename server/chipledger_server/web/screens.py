@@ -45,7 +45,8 @@ def login_address(path: str, query: str) -> str:
 def safe_path(text: str | None) -> str:
     """Return an address on this server, whatever was asked for: never one elsewhere."""
     own = text is not None and text.startswith("/") and text[1:2] not in {"/", "\\"}
-    return text if own and text is not None and text.isprintable() and "\\" not in text else "/"
+    plain = text is not None and text.isascii() and text.isprintable() and "\\" not in text
+    return text if own and plain and text is not None else "/"
 
 
 @get("/login", public=True, sync_to_thread=False, include_in_schema=False)

@@ -140,6 +140,7 @@ def test_whoever_logs_in_gets_to_where_they_wanted(door: Door) -> None:
     [
         *("//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example"),
         *("\\\\elsewhere.example", "elsewhere.example", "", "/a\r\nset-cookie: x=y", "/a\\b"),
+        "/sites/日本",  # no header can carry it
     ],
 )
 def test_logging_in_never_leads_elsewhere(elsewhere: str, door: Door) -> None:
