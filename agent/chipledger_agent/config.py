@@ -22,6 +22,12 @@ DEFAULT_PATH = Path("/etc/chipledger/agent.toml")
 ALGORITHMS = ("es256", "ed25519")
 LEVELS = ("debug", "info", "warning", "error")
 UNIX_PREFIX = "unix:"
+MINIMAL = """\
+[collector]
+url = "https://collector.example:8443"
+pin_file = "/etc/chipledger/collector.pem"
+"""
+"""The least a person must write. It stands in hints, because a host has no documentation."""
 MAX_PORT = 65535
 
 T = TypeVar("T")
@@ -290,7 +296,7 @@ def load_config(path: Path, *, offline: bool = False) -> AgentConfig:
             `config-bad-value`, naming file and key.
     """
     values: dict[str, Any] = {}
-    main = () if offline and not path.exists() else (path,)
+    main = () if offline and _is_absent(path) else (path,)
     for file in (*main, *sorted((path.parent / "conf.d").glob("*.toml"))):
         values |= _read(file)
     tables = {
@@ -305,19 +311,44 @@ def load_config(path: Path, *, offline: bool = False) -> AgentConfig:
     return config
 
 
+def load_as_far_as_possible(path: Path) -> AgentConfig:
+    """Return what :func:`load_config` accepts of `path` offline, else the defaults.
+
+    For a command that explains why the rest was refused; never for one that sends.
+    """
+    try:
+        return load_config(path, offline=True)
+    except AgentError:
+        return AgentConfig()
+
+
+def _is_absent(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # perhaps there, in a folder closed to us: reading it will say so
+        return False
+    return False
+
+
 def _check_collector(collector: CollectorTable, path: Path) -> None:
     if not collector.url:
         raise AgentError(
             AgentCode.CONFIG_BAD_VALUE,
             f"{path}: collector.url is missing",
-            hint='name the collector: url = "https://collector.example:8443" under [collector]',
+            hint=_to_write("name the collector and its certificate's file"),
         )
     if collector.url.startswith("https") and collector.pin_file is None:
         raise AgentError(
             AgentCode.CONFIG_BAD_VALUE,
             f"{path}: collector.pin_file is missing",
-            hint="https is spoken with the pinned collector only: name its certificate's file",
+            hint=_to_write("https is spoken with the pinned collector only"),
         )
+
+
+def _to_write(advice: str) -> str:
+    return f"{advice}; a whole configuration is:\n{MINIMAL}".rstrip()
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -331,7 +362,7 @@ def _read(file: Path) -> dict[str, Any]:
             raise AgentError(
                 AgentCode.CONFIG_UNKNOWN_KEY,
                 f"{file}: no key {name}",
-                hint=f"did you mean {near[0]}?" if near else "docs/AGENT.md lists the keys",
+                hint=f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}",
             )
         try:
             values[name] = keys[name].read(value)
@@ -345,9 +376,21 @@ def _read(file: Path) -> dict[str, Any]:
 def _parse(file: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except PermissionError as error:
         raise AgentError(
-            AgentCode.CONFIG_UNREADABLE, f"{file}: {error}", hint="docs/AGENT.md has an example"
+            AgentCode.CONFIG_UNREADABLE,
+            f"{file}: {error.strerror}",
+            hint="run as root or as the agent's user",
+        ) from error
+    except OSError as error:
+        raise AgentError(
+            AgentCode.CONFIG_UNREADABLE,
+            f"{file}: {error.strerror}",
+            hint=_to_write("write this file, or name another by --config"),
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise AgentError(
+            AgentCode.CONFIG_UNREADABLE, f"{file}: {error}", hint=_to_write("mend this file")
         ) from error
 
 

@@ -39,6 +39,7 @@ SOFTWARE = "chipledger-agent"
 CHAINS = "chains"
 _DAY_S = 24 * 3600
 _MIB = 1024 * 1024
+_NO_NOTE = "is the NVIDIA driver installed and loaded? `chipledger-agent scan` shows what is seen"
 
 
 def software_version() -> str:
@@ -67,6 +68,15 @@ def timetable(config: AgentConfig, enrolment: Enrolment) -> Timetable:
         jitter_s=min(config.schedule.jitter_s, interval_s // 10),
         full_period_s=max(1, enrolment.full_interval_s),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenCapture:
+    """A capture's JSON document, and how many of the calls in it failed."""
+
+    document: bytes
+    calls: int
+    failed_calls: int
 
 
 class Agent:
@@ -107,19 +117,21 @@ class Agent:
             deadline_s=self.config.scan.deadline_s,
         )
 
-    def capture(self, *, override: Path | None = None) -> bytes:
+    def capture(self, *, override: Path | None = None) -> TakenCapture:
         """Return every NVML answer of this machine, scrubbed; raises `capture-failed`."""
-        from chipledger_agent.scan.capture import CaptureError, capture_command, take_capture  # noqa: PLC0415 - brings the NVML binding
+        from chipledger_agent.scan import capture  # noqa: PLC0415 - brings the NVML binding
 
         libraries = self.config.scan.libraries or DEFAULT_LIBRARIES
-        command = capture_command(libraries=libraries, override=override)
+        command = capture.capture_command(libraries=libraries, override=override)
         try:
-            return take_capture(monotonic_ms=self.clock.monotonic_ms, command=command)
-        except CaptureError as error:
+            document = capture.take_capture(monotonic_ms=self.clock.monotonic_ms, command=command)
+        except capture.CaptureError as error:
             note = error.note.strip().splitlines()
             raise AgentError(
-                AgentCode.CAPTURE_FAILED, str(error), hint=note[-1] if note else ""
+                AgentCode.CAPTURE_FAILED, str(error), hint=note[-1] if note else _NO_NOTE
             ) from error
+        counts = capture.count_calls(document)
+        return TakenCapture(document=document, calls=counts.total, failed_calls=counts.failed)
 
     def collector(self) -> Collector:
         """Return the collector, reached as configured."""

@@ -9,7 +9,12 @@ from pathlib import Path
 from chipledger_agent import wiring
 from chipledger_agent.cli import commands, show
 from chipledger_agent.cli.exits import Exit, exit_of_error
-from chipledger_agent.config import DEFAULT_PATH, AgentConfig, load_config
+from chipledger_agent.config import (
+    DEFAULT_PATH,
+    AgentConfig,
+    load_as_far_as_possible,
+    load_config,
+)
 from chipledger_agent.domain.failures import AgentError
 
 Build = Callable[[AgentConfig], wiring.Agent]
@@ -18,10 +23,23 @@ Command = Callable[[wiring.Agent, argparse.Namespace], Exit]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """One command: what it is for, and whether it speaks to the collector."""
+    """One command: what it is for, and what it needs of the configuration.
+
+    Attributes:
+        command: what is run.
+        offline: it sends nothing, so no collector need be configured.
+        explains: it runs on whatever can be read of the configuration, and says what is wrong.
+    """
 
     command: Command
     offline: bool = False
+    explains: bool = False
+
+    def config(self, path: Path) -> AgentConfig:
+        """Return the configuration this command runs on; raises `AgentError`."""
+        if self.explains:
+            return load_as_far_as_possible(path)
+        return load_config(path, offline=self.offline)
 
 
 COMMANDS = {
@@ -30,7 +48,7 @@ COMMANDS = {
     "run": _Entry(command=commands.run),
     "enroll": _Entry(command=commands.enroll),
     "status": _Entry(command=commands.status, offline=True),
-    "doctor": _Entry(command=commands.doctor),
+    "doctor": _Entry(command=commands.doctor, explains=True),
     "capture": _Entry(command=commands.capture, offline=True),
 }
 
@@ -45,8 +63,7 @@ def main(argv: Sequence[str] | None = None, *, build: Build = wiring.build) -> i
     arguments = _parser().parse_args(argv)
     entry = COMMANDS[arguments.command]
     try:
-        config = load_config(arguments.config, offline=entry.offline)
-        return entry.command(build(config), arguments)
+        return entry.command(build(entry.config(arguments.config)), arguments)
     except AgentError as error:
         show.failure(error)
         return exit_of_error(error)

@@ -89,19 +89,24 @@ def status(agent: Agent, arguments: argparse.Namespace) -> Exit:
         }
     if arguments.json:
         show.as_json(facts)
-    else:
-        show.lines(show.table(facts))
+        return Exit.OK
+    contact_s = facts.pop("last_contact_s", None)
+    if isinstance(contact_s, int):
+        facts["last_contact"] = show.moment(contact_s, now_s=agent.clock.now_s())
+    show.lines(show.table(facts))
     return Exit.OK
 
 
 def doctor(agent: Agent, arguments: argparse.Namespace) -> Exit:
     """Explain, step by step, whether reports can be made and delivered here."""
-    findings = list(examine(agent))
+    findings = list(examine(agent, config=arguments.config))
     if arguments.json:
         show.as_json({"findings": findings})
     else:
         for finding in findings:
-            hint = f"\n      -> {finding.hint}" if finding.hint else ""
+            hint = (
+                "\n      -> " + finding.hint.replace("\n", "\n" + 9 * " ") if finding.hint else ""
+            )
             show.lines([f"{finding.verdict:5} {finding.step}: {finding.detail}{hint}"])
     bad = any(finding.verdict is Verdict.BAD for finding in findings)
     return Exit.UNHEALTHY if bad else Exit.OK
@@ -109,15 +114,22 @@ def doctor(agent: Agent, arguments: argparse.Namespace) -> Exit:
 
 def capture(agent: Agent, arguments: argparse.Namespace) -> Exit:
     """Record every NVML answer of this machine, without any identifier, for its test double."""
-    document = agent.capture(override=arguments.library)
+    taken = agent.capture(override=arguments.library)
+    if taken.failed_calls:
+        show.aside(f"capture: {taken.failed_calls} of {taken.calls} calls failed")
     if arguments.output is None:
-        sys.stdout.write(document.decode() + "\n")
+        sys.stdout.write(taken.document.decode() + "\n")
         return Exit.OK
     try:
-        arguments.output.write_bytes(document)
+        arguments.output.write_bytes(taken.document)
     except OSError as error:
         raise AgentError(AgentCode.CAPTURE_FAILED, f"{arguments.output}: {error}") from error
-    written = {"file": str(arguments.output), "bytes": len(document)}
+    written = {
+        "file": str(arguments.output),
+        "bytes": len(taken.document),
+        "calls": taken.calls,
+        "failed_calls": taken.failed_calls,
+    }
     if arguments.json:
         show.as_json(written)
     else:

@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
 from chipledger_agent.adapters.durable import exposed
 from chipledger_agent.adapters.keyfile import load_signer
+from chipledger_agent.config import load_config
 from chipledger_agent.domain.chain import InStep, agree
 from chipledger_agent.domain.failures import AgentCode, AgentError
 from chipledger_agent.wiring import Agent
@@ -22,6 +24,7 @@ class Verdict(StrEnum):
     """What a step found."""
 
     GOOD = "good"
+    NOTE = "note"  # could not be looked at, which is no fault of its own
     ODD = "odd"  # reports go on, but somebody should look
     BAD = "bad"  # reports cannot be made or delivered
 
@@ -35,27 +38,40 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-def examine(agent: Agent) -> Iterator[Finding]:
-    """Yield one finding a step; a step that fails does not stop the next ones."""
-    steps: dict[str, Callable[[Agent], Finding]] = {
-        "state folder": _folder,
-        "key": _key,
-        "enrolment": _enrolment,
-        "driver views": _views,
-        "collector": _collector,
-        "chain": _chain,
-        "spool": _spool,
-    }
-    for name, step in steps.items():
-        try:
-            yield step(agent)
-        except AgentError as error:
+def examine(agent: Agent, *, config: Path) -> Iterator[Finding]:
+    """Yield one finding a step; a step that fails does not stop the next ones.
+
+    Args:
+        agent: the parts, made from whatever of the configuration could be read.
+        config: the file, which is looked at first. Where it is refused, nobody is sent to.
+    """
+    first = _finding("configuration", lambda _: _configuration(config), agent)
+    yield first
+    refused = first.verdict is Verdict.BAD
+    for name, step in _STEPS.items():
+        if refused and name in _SENDING:
             yield Finding(
-                step=name,
-                verdict=Verdict.BAD,
-                detail=f"{error.code}: {error.detail}",
-                hint=error.hint,
+                step=name, verdict=Verdict.NOTE, detail="not asked before the configuration is good"
             )
+        else:
+            yield _finding(name, step, agent)
+
+
+def _finding(name: str, step: Callable[[Agent], Finding], agent: Agent) -> Finding:
+    try:
+        return step(agent)
+    except AgentError as error:
+        return Finding(
+            step=name,
+            verdict=Verdict.BAD,
+            detail=f"{error.code}: {error.detail}",
+            hint=error.hint,
+        )
+
+
+def _configuration(path: Path) -> Finding:
+    load_config(path)
+    return Finding(step="configuration", verdict=Verdict.GOOD, detail=str(path))
 
 
 def _folder(agent: Agent) -> Finding:
@@ -133,7 +149,11 @@ def _collector(agent: Agent) -> Finding:
             step="collector", verdict=Verdict.BAD, detail=f"{url} answers, but takes no reports"
         )
     if health.clock_s is None:
-        return Finding(step="collector", verdict=Verdict.ODD, detail=f"{url} tells no time")
+        return Finding(
+            step="collector",
+            verdict=Verdict.NOTE,
+            detail=f"{url} takes reports; its answer has no Date, so the clocks were not compared",
+        )
     offset_s = agent.clock.now_s() - health.clock_s
     odd = abs(offset_s) > CLOCK_ODD_S
     return Finding(
@@ -178,3 +198,15 @@ def _spool(agent: Agent) -> Finding:
         f"not told yet, {skipped} scans skipped",
         hint="the log says why" if odd else "",
     )
+
+
+_STEPS: dict[str, Callable[[Agent], Finding]] = {
+    "state folder": _folder,
+    "key": _key,
+    "enrolment": _enrolment,
+    "driver views": _views,
+    "collector": _collector,
+    "chain": _chain,
+    "spool": _spool,
+}
+_SENDING = frozenset({"collector", "chain"})

@@ -1,7 +1,9 @@
 """Results as text for people, or as one JSON object for programs."""
 
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -26,8 +28,32 @@ def lines(texts: Iterable[str]) -> None:
 
 def failure(error: AgentError) -> None:
     """Say on standard error what went wrong and what to do."""
-    hint = f"\n  {error.hint}" if error.hint else ""
+    hint = "\n" + textwrap.indent(error.hint, "  ") if error.hint else ""
     sys.stderr.write(f"chipledger-agent: {error.code}: {error.detail}{hint}\n")
+
+
+def aside(text: str) -> None:
+    """Say on standard error what is no part of the result."""
+    sys.stderr.write(f"chipledger-agent: {text}\n")
+
+
+def moment(unix_s: int, *, now_s: int) -> str:
+    """Return a time in UTC and its age, for people; 0 is never."""
+    if not unix_s:
+        return "never"
+    written = datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    age_s = now_s - unix_s
+    age = f"{_span(age_s)} ago" if age_s >= 0 else f"{_span(-age_s)} ahead of this clock"
+    return f"{written} ({age})"
+
+
+def _span(span_s: int) -> str:
+    minutes, hours, days = span_s // 60, span_s // 3_600, span_s // 86_400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{span_s} s"
 
 
 def scan_facts(scan: Scan) -> dict[str, object]:

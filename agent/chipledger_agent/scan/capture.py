@@ -11,6 +11,7 @@ Run as ``python -I -m chipledger_agent.scan.capture``; see :func:`capture_comman
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -25,14 +26,17 @@ from chipledger_agent.scan.merge import Ending, merge
 from chipledger_agent.scan.process import MAX_OUTPUT_BYTES, Spawn, spawn
 from chipledger_agent.scan.reading import UnreadableError
 from chipledger_agent.scan.scrub import identities, scrub_tape
-from chipledger_agent.scan.source import LoadedLibrary, Source
+from chipledger_agent.scan.source import LoadedLibrary, NoLibraryError, Source
 from chipledger_agent.scan.tape import Recorder, Tape
-from chipledger_evidence.inventory import PciFunction, ProcGpu
+from chipledger_evidence.inventory import Inventory, PciFunction, ProcGpu
 
 FORMAT = "chipledger-capture-1"
 DEADLINE_S = 300
 CAPTURE_MODULE = "chipledger_agent.scan.capture"
+NOTHING_HEARD = 3
+"""Exit status of a child that got no answer; the last line of its stderr says why."""
 _STEP_MS = 100
+_STARTS = "nvmlInit"
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +65,7 @@ class RecordingSource:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.recorder: Recorder | None = None
+        self.missing = ""
 
     @property
     def kind(self) -> str:
@@ -68,10 +73,36 @@ class RecordingSource:
         return self._source.kind
 
     def load(self) -> LoadedLibrary:
-        """Load the library and begin to record it."""
-        library = self._source.load()
+        """Load the library and begin to record it, or remember why there is none."""
+        try:
+            library = self._source.load()
+        except NoLibraryError as error:
+            self.missing = _missing(error)
+            raise
         self.recorder = Recorder(library.calls)
         return LoadedLibrary(calls=self.recorder, facts=library.facts, unread=library.unread)
+
+
+class CaptureError(Exception):
+    """No capture could be taken; `note` is what the child wrote to stderr."""
+
+    def __init__(self, reason: str, note: str = "") -> None:
+        super().__init__(reason)
+        self.note = note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCounts:
+    """How many different calls a capture holds, and how many were last answered by an error."""
+
+    total: int
+    failed: int
+
+
+def count_calls(document: bytes) -> CallCounts:
+    """Return the counts of a capture's JSON document."""
+    calls = msgspec.json.decode(document, type=Capture).tape.calls.values()
+    return CallCounts(total=len(calls), failed=sum(answers[-1].code != 0 for answers in calls))
 
 
 def capture(source: Source, *, root: Path, names: Sequence[str]) -> Capture:
@@ -81,14 +112,18 @@ def capture(source: Source, *, root: Path, names: Sequence[str]) -> Capture:
         source: where NVML comes from.
         root: prefix of /sys, /proc and /etc.
         names: words that must not remain in it, such as the host name.
+
+    Raises:
+        CaptureError: there is no NVML library, or it could not be initialised.
     """
     recording = RecordingSource(source)
     seen = _scan(recording, root)
     if recording.recorder is None:
-        tape = Tape(calls={})
-    else:
-        probe(seen.inventory.device_count or 0)
-        tape = recording.recorder.tape()
+        raise CaptureError(recording.missing)
+    if not _started(recording.recorder.tape()):
+        raise CaptureError(_refusal(seen.inventory))
+    probe(seen.inventory.device_count or 0)
+    tape = recording.recorder.tape()
     placeholders = identities(seen.inventory, names)
     whole = Capture(
         format=FORMAT,
@@ -100,6 +135,25 @@ def capture(source: Source, *, root: Path, names: Sequence[str]) -> Capture:
     )
     text = placeholders.in_bytes(msgspec.json.encode(whole))
     return msgspec.json.decode(text, type=Capture)
+
+
+def _missing(error: NoLibraryError) -> str:
+    if error.__cause__ is not None:
+        return f"no NVML library: {error.__cause__}"
+    if error.unread:
+        return "no NVML library that root alone may change: one is there and was passed over"
+    return "no NVML library at any of the places where it may lie"
+
+
+def _started(tape: Tape) -> bool:
+    return any(
+        name.startswith(_STARTS) and answers[-1].code == 0 for name, answers in tape.calls.items()
+    )
+
+
+def _refusal(inventory: Inventory) -> str:
+    code = inventory.error.nvml if inventory.error is not None else None
+    return f"NVML could not be initialised: {inventory.status}, NVML error {code}"
 
 
 def _scan(source: Source, root: Path) -> Scan:
@@ -140,14 +194,6 @@ def capture_command(
     return (*command[:3], CAPTURE_MODULE, *command[4:])
 
 
-class CaptureError(Exception):
-    """No capture could be taken; `note` is what the child wrote to stderr."""
-
-    def __init__(self, reason: str, note: str) -> None:
-        super().__init__(reason)
-        self.note = note
-
-
 def take_capture(
     *,
     monotonic_ms: Callable[[], int],
@@ -174,16 +220,22 @@ def take_capture(
     code = child.wait(_STEP_MS * 10)
     note = child.note()
     child.close()
+    if code == NOTHING_HEARD and note.strip():
+        raise CaptureError(note.strip().splitlines()[-1])
     if code != 0:
         raise CaptureError(f"the capture ended with status {code}", note)
     return bytes(told)
 
 
 def main(argv: Sequence[str], *, names: Sequence[str]) -> None:
-    """Write one capture to stdout, as the arguments say."""
+    """Write one capture to stdout, as the arguments say, or say why there is none and exit."""
     options = arguments(argv)
     output = private_output()
-    document = capture(source_of(options), root=options.root, names=names)
+    try:
+        document = capture(source_of(options), root=options.root, names=names)
+    except CaptureError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(NOTHING_HEARD)
     write_whole(output, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
 
 

@@ -23,6 +23,7 @@ from chipledger_testing.collector import SimulatedCollector, Trouble
 from chipledger_testing.collector_http import served
 from chipledger_testing.nvml import host_of, write_machine
 from chipledger_testing.nvml.child import mock_command
+from chipledger_testing.nvml.clib import build_library
 from chipledger_testing.nvml.machine import refuse
 from chipledger_testing.suites import CHECKOUT
 from chipledger_testing.wire_taps import relay
@@ -227,7 +228,7 @@ def test_doctor_finds_nothing_on_a_good_host(shell: Shell) -> None:
     exit_code, text = shell.type("doctor")
 
     assert exit_code is Exit.OK
-    assert re.findall(r"^(\w+)", text, re.MULTILINE) == ["good"] * 7
+    assert re.findall(r"^(\w+)", text, re.MULTILINE) == ["good"] * 8
 
 
 def test_doctor_names_what_is_missing_and_what_to_do(shell: Shell) -> None:
@@ -262,17 +263,89 @@ def test_doctor_sees_a_key_that_was_not_enrolled(shell: Shell) -> None:
     assert "holds another key" in text
 
 
+def test_doctor_looks_on_without_a_configuration(shell: Shell) -> None:
+    """A fresh machine: one finding with what to write, and every other step still looked at."""
+    (shell.folder / "agent.toml").unlink()
+    exit_code, text = shell.type("doctor", "--json")
+    findings = {item["step"]: item for item in json.loads(text)["findings"]}
+
+    assert exit_code is Exit.UNHEALTHY
+    assert findings["configuration"]["verdict"] == "bad"
+    assert "config-unreadable" in findings["configuration"]["detail"]
+    assert 'url = "https://' in findings["configuration"]["hint"]
+    assert findings["driver views"]["detail"].startswith("chips: NVML 8, PCI 8, /proc 8")
+    assert {"key", "spool"} <= findings.keys()
+    assert findings["collector"]["verdict"] == findings["chain"]["verdict"] == "note"
+
+
+def test_doctor_uses_what_a_refused_configuration_does_say(shell: Shell) -> None:
+    """A missing collector does not hide the state folder that the file names."""
+    shell.enrol()
+    (shell.folder / "agent.toml").write_text(f'state_dir = "{shell.folder}/state"\n')
+    exit_code, text = shell.type("doctor")
+
+    assert exit_code is Exit.UNHEALTHY
+    assert "bad   configuration: config-bad-value" in text
+    assert "good  key: " in text
+    assert "good  spool: " in text
+
+
+def test_doctor_notes_a_collector_that_tells_no_time(shell: Shell) -> None:
+    """Nothing is odd about it: the clocks could not be compared, that is all."""
+    shell.enrol()
+    shell.collector.tells_time = False
+    exit_code, text = shell.type("doctor")
+
+    assert exit_code is Exit.OK
+    assert re.search(r"^note  collector: .* takes reports; .*not compared$", text, re.MULTILINE)
+
+
+def test_status_tells_the_last_contact_as_time_and_age(shell: Shell) -> None:
+    """For people; programs get the number."""
+    shell.enrol()
+    shell.type("once")
+    (line,) = re.findall(r"^last_contact .*$", shell.type("status")[1], re.MULTILINE)
+
+    assert re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(.* ago\)$", line)
+    assert isinstance(shell.json("status")["last_contact_s"], int)
+
+
+def test_a_capture_without_a_library_fails_and_says_why(shell: Shell) -> None:
+    """No empty document, neither on standard output nor in a file."""
+    path = shell.folder / "capture.json"
+    arguments = ("--library", "/nonexistent/libnvidia-ml.so.1", "--output", str(path))
+    exit_code, text = shell.type("capture", *arguments)
+
+    assert exit_code is Exit.SCAN
+    assert "capture-failed: no NVML library: /nonexistent/libnvidia-ml.so.1" in text
+    assert not path.exists()
+
+
+@pytest.mark.cc
 def test_a_capture_is_printed_or_written(shell: Shell) -> None:
     """A document for the tests, of this very machine; nothing is sent."""
-    path = shell.folder / "capture.json"
-    exit_code, text = shell.type("capture")
+    library, path = str(build_library(shell.folder)), shell.folder / "capture.json"
+    exit_code, text = shell.type("capture", "--library", library)
+    document, end = json.JSONDecoder().raw_decode(text)
     assert exit_code is Exit.OK
-    assert json.loads(text)["format"].startswith("chipledger-capture-")
+    assert document["format"].startswith("chipledger-capture-")
+    assert re.fullmatch(r"\s+chipledger-agent: capture: \d+ of \d+ calls failed\n", text[end:])
 
-    written = shell.json("capture", "--output", str(path))
+    text = shell.type("capture", "--library", library, "--output", str(path), "--json")[1]
+    written = json.JSONDecoder().raw_decode(text)[0]
     assert written["bytes"] == path.stat().st_size
-    assert shell.type("capture", "--output", str(shell.folder / "no" / "where"))[0] is Exit.SCAN
+    assert 0 < written["failed_calls"] < written["calls"]
     assert sum(shell.collector.requests.values()) == 0
+
+
+@pytest.mark.cc
+def test_a_capture_that_cannot_be_written_fails(shell: Shell) -> None:
+    """With the code that a script can tell."""
+    library, path = str(build_library(shell.folder)), str(shell.folder / "no" / "where")
+    exit_code, text = shell.type("capture", "--library", library, "--output", path)
+
+    assert exit_code is Exit.SCAN
+    assert "capture-failed" in text
 
 
 def test_a_lost_chip_is_shown_as_lost(shell: Shell) -> None:

@@ -74,6 +74,7 @@ class SimulatedCollector:
         indigestible: reports that make the collector refuse the whole body they come in.
         not_now: codes with which the next new tokens are put off, empty text for none.
         requests: how many requests of each kind came.
+        tells_time: whether the answer about its health has a clock.
     """
 
     def __init__(self, clock: Clock, *, name: str = "sim.example", interval_s: int = 3600) -> None:
@@ -88,6 +89,7 @@ class SimulatedCollector:
         self.enrolled: dict[str, HostTrust] = {}
         self.kept: dict[TokenId, Kept] = {}
         self.wants_full = False
+        self.tells_time = True
         self.trouble: list[Trouble] = []
         self.indigestible: set[TokenId] = set()
         self.not_now: list[str] = []
@@ -168,7 +170,8 @@ class SimulatedCollector:
     def health(self) -> Health:
         """Return that it works."""
         self._end(self._begin("health"))
-        return Health(working=True, clock_s=self._clock.now_s(), facts={"name": self._name})
+        clock_s = self._clock.now_s() if self.tells_time else None
+        return Health(working=True, clock_s=clock_s, facts={"name": self._name})
 
     # the rules
 

@@ -46,9 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
     port: Collector
     protocol_version = "HTTP/1.1"
     timeout = 10
+    dated = True
 
     def do_GET(self) -> None:
         health = self.port.health()
+        self.dated = health.clock_s is not None
         self._answer(200 if health.working else 503, msgspec.json.encode(health.facts))
 
     def do_POST(self) -> None:
@@ -79,7 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
                 raise CollectorRefused("not-found", self.path)
 
     def _answer(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
+        if self.dated:
+            self.send_response(status)
+        else:
+            self.send_response_only(status)
         self.send_header("Content-Length", str(len(body)))
         for name, value in ({"Content_Type": "application/json"} | headers).items():
             self.send_header(name.replace("_", "-"), value)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chipledger_agent.config import KEYS, load_config
+from chipledger_agent.config import KEYS, AgentConfig, load_as_far_as_possible, load_config
 from chipledger_agent.domain.failures import AgentCode, AgentError
 
 GOOD = '[collector]\nurl = "https://collector.example:8443"\npin_file = "/etc/chipledger/pin"\n'
@@ -150,6 +150,35 @@ def test_an_absent_file_is_refused_where_something_is_sent(tmp_path: Path) -> No
     """And means the defaults where nothing is."""
     assert refused(tmp_path / "agent.toml").code == AgentCode.CONFIG_UNREADABLE
     assert load_config(tmp_path / "agent.toml", offline=True).collector.url == ""
+
+
+@pytest.mark.parametrize("text", [None, "not toml", "", '[collector]\nurl = "https://c.example"\n'])
+def test_the_hint_at_a_missing_configuration_can_be_written_down_as_it_stands(
+    tmp_path: Path, text: str | None
+) -> None:
+    """A host has no documentation beside the program: the hint itself is a configuration."""
+    path = tmp_path / "agent.toml"
+    if text is not None:
+        path.write_text(text)
+    hint = refused(path).hint
+    path.write_text(hint[hint.index("[collector]") :])
+
+    assert load_config(path).collector.pin_file is not None
+
+
+def test_an_unknown_key_like_no_other_is_answered_with_all_keys(tmp_path: Path) -> None:
+    """Instead of a page that is not on the host."""
+    hint = refused(write(tmp_path, GOOD + "[spool]\nzzzzzzzzzzzzzzzz = 1\n")).hint
+
+    assert all(key.path in hint for key in KEYS)
+
+
+def test_what_cannot_be_loaded_whole_is_loaded_as_far_as_it_goes(tmp_path: Path) -> None:
+    """For a command that explains: the rest of the files, else the defaults."""
+    assert load_as_far_as_possible(tmp_path / "agent.toml") == AgentConfig()
+    path = write(tmp_path, f'state_dir = "{tmp_path}"\n')
+    assert load_as_far_as_possible(path).state_dir == tmp_path
+    assert load_as_far_as_possible(write(tmp_path, "not toml")) == AgentConfig()
 
 
 def test_every_default_is_accepted_by_its_own_key() -> None:

@@ -12,16 +12,26 @@ from hypothesis import strategies as st
 
 from chipledger_agent.scan import nvml
 from chipledger_agent.scan.capture import (
+    NOTHING_HEARD,
     Capture,
     CaptureError,
     capture,
     capture_command,
+    count_calls,
     take_capture,
 )
 from chipledger_agent.scan.scrub import Placeholders, identities
 from chipledger_agent.scan.tape import Recorder, Target, outputs
 from chipledger_evidence.inventory import Inventory, inventory_digest
-from chipledger_testing.nvml import Machine, MockLibrary, host_of, installed, junk, write_trees
+from chipledger_testing.nvml import (
+    Machine,
+    MockLibrary,
+    host_of,
+    installed,
+    junk,
+    refuse,
+    write_trees,
+)
 from chipledger_testing.nvml.child import MockSource, scan_in_process
 from chipledger_testing.nvml.library import Export
 from chipledger_testing.nvml.process import FakeChild, FakeSpawn, WaitingClock
@@ -232,6 +242,39 @@ def test_different_words_get_different_placeholders(values: list[int]) -> None:
 
     assert len(set(big)) == len(values)
     assert [part[::-1] for part in little] == big
+
+
+@pytest.mark.parametrize(
+    ("code", "why"), [(12, "no NVML library"), (18, "driver-mismatch, NVML error 18")]
+)
+def test_a_machine_whose_nvml_does_not_answer_gives_no_capture(
+    tmp_path: Path, code: int, why: str
+) -> None:
+    """An empty document would be taken for a machine without chips."""
+    machine = host_of("t4", seed="x").with_system(init=refuse(code))
+
+    with pytest.raises(CaptureError, match=why):
+        captured(machine, tmp_path)
+
+
+def test_calls_that_failed_are_counted(tmp_path: Path) -> None:
+    """A lost chip makes no capture fail; how much it lost is known."""
+    machine = host_of("hgx-h100", seed="x")
+    whole = count_calls(msgspec.json.encode(captured(machine, tmp_path / "a")))
+    lost = machine.with_gpu(3, handle=refuse(15))
+    part = count_calls(msgspec.json.encode(captured(lost, tmp_path / "b")))
+
+    assert 0 <= whole.failed < whole.total
+    assert part.total - part.failed < whole.total - whole.failed
+
+
+def test_a_child_that_heard_nothing_says_why_itself() -> None:
+    """Its last words are the reason, not its exit status."""
+    clock = WaitingClock()
+    child = FakeChild(clock, code=NOTHING_HEARD, told="warning\nno NVML library: /x\n")
+
+    with pytest.raises(CaptureError, match=r"^no NVML library: /x$"):
+        take_capture(monotonic_ms=clock, command=("x",), spawn=FakeSpawn([child]))
 
 
 def test_the_capture_child_takes_the_arguments_of_the_scan() -> None:

@@ -27,6 +27,7 @@ class FakeChild:
         hangs: it never ends by itself.
         unkillable: it does not end by SIGKILL either (an uninterruptible call).
         code: its exit status when it ends by itself.
+        told: what it wrote to stderr.
     """
 
     clock: WaitingClock
@@ -34,6 +35,7 @@ class FakeChild:
     hangs: bool = False
     unkillable: bool = False
     code: int = 0
+    told: str = ""
     killed: int = 0
     closed: bool = False
     gone: bool = False
@@ -65,8 +67,8 @@ class FakeChild:
         self.killed += 1
 
     def note(self) -> str:
-        """Return nothing."""
-        return ""
+        """Return what it wrote to stderr."""
+        return self.told
 
     def close(self) -> None:
         """Remember that the pipes were let go."""
