@@ -86,11 +86,17 @@ class _LineState:
 
 @dataclass(slots=True)
 class _CeilingState:
-    """One ceiling, one subject, one calendar year."""
+    """One ceiling, one subject, one calendar year.
+
+    Attributes:
+        sites: sites that used it.
+        open_to: sites that may use it on the day that is asked for.
+    """
 
     ceiling: Ceiling
     used_tpp: int = 0
     sites: set[str] = field(default_factory=set)
+    open_to: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -115,32 +121,30 @@ class Allocation:
             if year == self.day.year
         )
 
-    @staticmethod
-    def unlimited(licence: Licence | LicenceUse) -> bool:
-        """Tell whether a claimed exception has neither lines nor a ceiling to hold it to."""
-        return not licence.lines and licence.type is not LicenceType.LPP
-
     def licence_use(self, forms: Sequence[Site]) -> tuple[LicenceUse, ...]:
         """Return the use of every licence that covers or covered a site, by its forms to date."""
-        now = forms[-1]
         return tuple(
-            LicenceUse(
-                issuer=licence.issuer,
-                number=licence.number,
-                type=licence.type,
-                valid_from=licence.valid_from,
-                valid_to=licence.valid_to,
-                valid=licence.valid_on(self.day),
-                lines=tuple(
-                    _line_use(
-                        state, open_to_more=licence.valid_on(self.day) and covers(licence, now)
-                    )
-                    for state in self.lines
-                    if state.licence is licence
-                ),
-            )
+            self._licence_use(licence, forms[-1])
             for licence in self.licences
             if any(covers(licence, form) for form in forms)
+        )
+
+    def _licence_use(self, licence: Licence, now: Site) -> LicenceUse:
+        valid = licence.valid_on(self.day)
+        still_open = valid and covers(licence, now)
+        return LicenceUse(
+            issuer=licence.issuer,
+            number=licence.number,
+            type=licence.type,
+            valid_from=licence.valid_from,
+            valid_to=licence.valid_to,
+            valid=valid,
+            open=still_open,
+            lines=tuple(
+                _line_use(state, open_to_more=still_open)
+                for state in self.lines
+                if state.licence is licence
+            ),
         )
 
     def ceiling_use(self, site: Site) -> tuple[CeilingUse, ...]:
@@ -150,6 +154,7 @@ class Allocation:
                 ceiling=name,
                 subject=subject,
                 window=str(year),
+                open=site.id in state.open_to,
                 sites=tuple(sorted(state.sites)),
                 limit_tpp=state.ceiling.limit.amount,
                 used_tpp=state.used_tpp,
@@ -213,9 +218,10 @@ class _Counters:
         self._allocation = allocation
 
     def open_windows(self, site: Site) -> None:
-        """Show the ceiling of this year for a site that claims it, used or not."""
+        """Show the ceiling of this year, used or not, and that it is open to whoever claims it."""
         for ceiling in self._claimed(site, self._allocation.day):
-            self._state(ceiling, site, self._allocation.day.year)
+            state = self._state(ceiling, site, self._allocation.day.year)
+            state.open_to.add(site.id)
 
     def count(self, need: Need) -> bool:
         """Count chips against the ceiling they were claimed under; tell whether there is one."""
@@ -320,6 +326,7 @@ def _cover(need: Need, allocation: Allocation) -> None:
                 pieces=left,
                 tpp=left * need.sku.tpp,
                 why="exceeded" if some_line else "not-authorised",
+                charged_to=need.charged_to,
             )
         )
 
@@ -327,7 +334,8 @@ def _cover(need: Need, allocation: Allocation) -> None:
 def _unlimited(need: Need, licences: Iterable[Licence]) -> bool:
     """Tell whether a claimed exception without lines and without ceiling covers the chips."""
     return any(
-        Allocation.unlimited(licence)
+        not licence.lines
+        and licence.type is not LicenceType.LPP
         and covers(licence, need.site)
         and licence.valid_on(need.day)
         and need.charged_to in (None, (licence.issuer, licence.number))
@@ -338,7 +346,9 @@ def _unlimited(need: Need, licences: Iterable[Licence]) -> bool:
 def _line_use(state: _LineState, *, open_to_more: bool) -> LineUse:
     limit = state.limit if open_to_more else state.used
     limit_tpp: int | None = limit
-    if not state.in_tpp:
+    if not open_to_more:
+        limit_tpp = state.used_tpp
+    elif not state.in_tpp:
         limit_tpp = None if state.piece_tpp is None else limit * state.piece_tpp
     return LineUse(
         sku=state.line.sku,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chipledger_book.authorisation import Allocation, Exposure, allocate, covers
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.errors import Code, Problem
+from chipledger_book.headroom import Allowances, tpp_summary
 from chipledger_book.inventory import Sightings, declared_models, items_of, sightings
 from chipledger_book.ledger import Book
 from chipledger_book.licences import Licence
@@ -22,12 +23,10 @@ from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import (
     Authorisation,
     BalanceRow,
-    LicenceUse,
     ModelDoubt,
     OffBook,
     Physical,
     SiteReport,
-    TppSummary,
     UnknownModel,
     stack,
 )
@@ -272,6 +271,14 @@ def _report(
     rows = tuple(balance_row(one, licences, period_start_ms=start) for one in balance.models)
     unknown = _unknown_models(balance.sightings)
     tier, domestic = _place(balance, tables, question)
+    allowances = Allowances(
+        site=site.id,
+        year=allocation.day.year,
+        licences=licences,
+        ceilings=allocation.ceiling_use(site),
+        uncovered=tuple(allocation.uncovered.get(site.id, ())),
+    )
+    allowed = _authorisation(site, allocation, unknown, domestic=domestic)
     return SiteReport(
         site=site.id,
         name=site.name,
@@ -286,13 +293,13 @@ def _report(
         known_at_ms=question.known_at_ms,
         tables=versions,
         physical=_physical(rows, unknown),
-        authorisation=_authorisation(site, allocation, unknown, domestic=domestic),
+        authorisation=allowed,
         rows=rows,
         unknown_models=unknown,
-        tpp=_tpp(site, rows, licences, allocation),
+        tpp=tpp_summary(rows, allowances, allowed),
         licences=licences,
-        ceilings=allocation.ceiling_use(site),
-        uncovered=tuple(allocation.uncovered.get(site.id, ())),
+        ceilings=allowances.ceilings,
+        uncovered=allowances.uncovered,
         holes=tuple(hole for model in balance.models for hole in model.holes()),
         off_book=tuple(_off_book(balance)),
         model_doubts=tuple(_doubts(balance)),
@@ -356,7 +363,10 @@ def _physical(rows: Sequence[BalanceRow], unknown: Sequence[UnknownModel]) -> Ph
     if missing:
         return Physical.UNACCOUNTED
     contested = Physical.UNRESOLVED in verdicts or any(model.disputed for model in unknown)
-    return Physical.UNRESOLVED if contested else Physical.AGREES
+    if contested:
+        return Physical.UNRESOLVED
+    compared = Physical.AGREES in verdicts
+    return Physical.AGREES if compared else Physical.NOTHING_TO_COMPARE
 
 
 def _authorisation(
@@ -373,39 +383,3 @@ def _authorisation(
     if any(model.present.total or model.silent for model in unknown):
         return Authorisation.UNKNOWN_MODEL
     return Authorisation.WITHIN
-
-
-def _tpp(
-    site: Site,
-    rows: Sequence[BalanceRow],
-    licences: Sequence[LicenceUse],
-    allocation: Allocation,
-) -> TppSummary:
-    held = [row for row in rows if row.controlled]
-    lines = [line for licence in licences for line in licence.lines]
-    ceilings = [
-        use for use in allocation.ceiling_use(site) if use.window == str(allocation.day.year)
-    ]
-    limits = [line.limit_tpp for line in lines]
-    limits += [
-        use.limit_tpp
-        if use.subject == site.ultimate_parent.id
-        else min(use.limit_tpp, use.used_tpp)
-        for use in ceilings
-    ]
-    known = [limit for limit in limits if limit is not None]
-    unlimited = any(allocation.unlimited(licence) for licence in licences)
-    authorised = None if unlimited or len(known) < len(limits) else sum(known)
-    used = (
-        sum(line.used_tpp for line in lines)
-        + sum(use.used_tpp for use in ceilings)
-        + sum(entry.tpp for entry in allocation.uncovered.get(site.id, ()))
-    )
-    return TppSummary(
-        book=sum(row.book_tpp for row in held),
-        present=sum(row.present_tpp for row in held),
-        counted=sum(max(row.book, row.seen) * row.tpp_each for row in held),
-        authorised=authorised,
-        used=used,
-        left=None if authorised is None else authorised - used,
-    )

@@ -25,6 +25,7 @@ class Physical(StrEnum):
     """Verdict of book against attested."""
 
     AGREES = "agrees"
+    NOTHING_TO_COMPARE = "nothing-to-compare"  # nothing received and nothing seen
     UNRESOLVED = "unresolved"  # nothing missing or over, but chips are silent or disputed
     UNACCOUNTED = "unaccounted"
     OVERAGE = "overage"
@@ -176,7 +177,7 @@ class LineUse(View, frozen=True, kw_only=True):
         counted_in: pieces or TPP (equivalents are counted in TPP).
         used: drawn from it by all sites it covers.
         left: limit - used.
-        limit_tpp: the limit in TPP, or null for pieces of any model.
+        limit_tpp: the limit in TPP, or null for pieces of any model while there is room.
         used_tpp: the use in TPP.
     """
 
@@ -197,6 +198,7 @@ class LicenceUse(View, frozen=True, kw_only=True):
 
     Attributes:
         valid: valid on the day of `as_of`; a licence that ended still covers what arrived in time.
+        open: the site may draw on it at `as_of`: valid, and for the site as it is declared then.
         lines: its quantities; without lines the claimed exception is not limited here.
     """
 
@@ -206,6 +208,7 @@ class LicenceUse(View, frozen=True, kw_only=True):
     valid_from: date
     valid_to: date
     valid: bool
+    open: bool
     lines: tuple[LineUse, ...]
 
 
@@ -213,11 +216,19 @@ class CeilingUse(View, frozen=True, kw_only=True):
     """How far a ceiling of the rule set is used. `left` below zero is the excess.
 
     Listed are those of the site's subject, and those of former subjects that the site used.
+
+    Attributes:
+        subject: who has it: an ultimate parent.
+        window: calendar year.
+        open: the site may draw on it at `as_of`: the window holds that day, and the claim is
+            entered, valid and for this site. One that is not open gives the site no room.
+        sites: sites that used it.
     """
 
     ceiling: str
     subject: str
     window: str
+    open: bool
     sites: tuple[str, ...]
     limit_tpp: int
     used_tpp: int
@@ -225,12 +236,18 @@ class CeilingUse(View, frozen=True, kw_only=True):
 
 
 class Uncovered(View, frozen=True, kw_only=True):
-    """Chips at the site that no licence line has room for."""
+    """Chips at the site that no licence line has room for.
+
+    Attributes:
+        why: `exceeded` where some line is for them, `not-authorised` where none is.
+        charged_to: issuer and number of the licence that their receipt names, or null.
+    """
 
     sku: str
     pieces: int
     tpp: int
     why: Literal["exceeded", "not-authorised"]
+    charged_to: tuple[str, str] | None
 
 
 class TppSummary(View, frozen=True, kw_only=True):
@@ -240,17 +257,20 @@ class TppSummary(View, frozen=True, kw_only=True):
         book: on paper.
         present: fresh chips.
         counted: the larger of book and seen, model by model.
-        authorised: limits of all licence lines and ceilings that cover the site, or null where
-            one of them has no limit in TPP; of a ceiling of a former subject, what was used.
-        used: drawn from those by everybody they cover, and what this site holds uncovered.
-        left: authorised - used; below zero is the excess.
+        used: drawn, by every site they cover, from the licence lines that cover or covered this
+            site and from this year's ceilings that are open to it or that it used.
+        beyond: the site's chips that nothing covers, and the whole excess of this year's ceilings
+            that it used, whoever caused it; 0 where no licence is needed.
+        left: room of the lines and ceilings that are open to the site, together; each is only
+            for the chips that it is for. Null unless the verdict is `within`, and where one of
+            them has no limit in TPP: then no room is stated.
     """
 
     book: int
     present: int
     counted: int
-    authorised: int | None
     used: int
+    beyond: int
     left: int | None
 
 

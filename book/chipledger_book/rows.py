@@ -45,6 +45,8 @@ class ModelAtSite:
 
     def verdict(self) -> Physical:
         """Return the verdict; a chip off the book stays over when it falls silent."""
+        if not self.items and not self.seen:
+            return Physical.NOTHING_TO_COMPARE
         missing = any(self.matching.left.values())
         over = any(
             self.count(state, on_book=False) for state in (ChipState.PRESENT, ChipState.SILENT)

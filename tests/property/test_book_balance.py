@@ -198,9 +198,18 @@ def test_no_verdict_is_better_than_its_numbers(
                     assert line.book == line.present.total
                     assert not line.unaccounted + line.overage + line.silent + line.disputed
             assert all(not one.present.total for one in found.unknown_models)
+            assert any(line.book and line.present.total for line in found.rows if line.controlled)
+        if found.physical is Physical.NOTHING_TO_COMPARE:
+            assert not any(line.book or line.seen for line in found.rows if line.controlled)
+            assert all(not one.present.total for one in found.unknown_models)
         if found.authorisation is Authorisation.WITHIN:
             assert not found.uncovered
             assert all(use.left_tpp >= 0 for use in found.ceilings if use.window == "2026")
+            assert found.tpp.beyond == 0
+        else:
+            assert found.tpp.left is None
+        if found.authorisation in (Authorisation.EXCEEDED, Authorisation.NOT_AUTHORISED):
+            assert found.tpp.beyond > 0
         for used in (line for one in found.licences for line in one.lines):
             assert 0 <= used.used <= used.limit
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chipledger_book.terms import Grade
 from chipledger_server.cli.desk import answer, desk_of, json_option, table
+from chipledger_server.usecases.allowances import Allowance, allowances
 from chipledger_server.usecases.limits import CANNOT_SEE
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.reconcile import (
@@ -32,6 +33,8 @@ _HEAD = (
     *("model", "TPP each", "licensed", "received", "G4", "G3", "G2", "G1", "G0"),
     *("unaccounted", "overage", "disputed", "silent", "verdict"),
 )
+
+_ALLOWED = ("allowance", "model", "limit", "used by all it covers", "left or beyond")
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
@@ -85,17 +88,25 @@ def site_lines(balance: SiteBalance) -> Iterator[str]:
         "authorisation", report.authorisation, AUTHORISATION_WORDS, authorisation_reason(report)
     )
     yield f"  TPP: {tpp_use(report)}"
-    yield from (
-        f"  {use.ceiling} {use.window}, {use.subject}: {number(use.used_tpp)} of "
-        f"{number(use.limit_tpp)} TPP received, {number(use.left_tpp)} left"
-        for use in report.ceilings
-    )
     yield ""
+    if allowed := allowances(report):
+        yield from (f"  {line}" for line in table(_ALLOWED, map(_allowed, allowed)))
+        yield ""
     yield from (f"  {line}" for line in table(_HEAD, _rows(balance)))
     yield ""
     yield from _beside(balance)
     versions = ", ".join(f"{t.id} {t.version} ({t.status})" for t in report.tables)
     yield f"  tables: {versions}"
+
+
+def _allowed(one: Allowance) -> tuple[str, ...]:
+    return (
+        f"{one.name} ({one.about})" if one.about else one.name,
+        one.covers,
+        "-" if one.limit is None else f"{number(one.limit)} {one.unit}",
+        "-" if one.used is None else number(one.used),
+        one.room,
+    )
 
 
 def _verdict(label: str, verdict: Any, words: Any, reason: str) -> str:  # noqa: ANN401 - two enums

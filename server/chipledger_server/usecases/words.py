@@ -22,9 +22,11 @@ from chipledger_book.events import (
 from chipledger_book.licences import LicenceLine
 from chipledger_book.report import Authorisation, BalanceRow, Physical, SiteReport
 from chipledger_book.terms import GRADE_WORDS, Grade
+from chipledger_server.usecases.allowances import allowances, shared_with
 
 PHYSICAL_WORDS: Final = {
     Physical.AGREES: "book and reports agree",
+    Physical.NOTHING_TO_COMPARE: "no controlled chip was received or seen",
     Physical.UNRESOLVED: "nothing missing or over, but chips are silent or disputed",
     Physical.UNACCOUNTED: "booked chips are unaccounted for",
     Physical.OVERAGE: "chips are present that are not on the book",
@@ -76,8 +78,18 @@ def physical_reason(report: SiteReport) -> str:
         ("of unknown model", sum(unknown_count(report))),
         ("silent", sum(row.silent for row in rows)),
         ("disputed", sum(row.disputed + row.disputed_off_book for row in rows)),
+        ("declared, neither received nor seen", _only_declared(report)),
     )
     return _listed(f"{pieces(count)} {words}" for words, count in counts if count)
+
+
+def _only_declared(report: SiteReport) -> int:
+    """Return the declared chips of a site that has nothing else; they were compared with none."""
+    if report.physical is not Physical.NOTHING_TO_COMPARE:
+        return 0
+    return sum(row.declared for row in report.rows if row.controlled) + sum(
+        model.declared for model in report.unknown_models
+    )
 
 
 def authorisation_reason(report: SiteReport) -> str:
@@ -87,12 +99,17 @@ def authorisation_reason(report: SiteReport) -> str:
         + ("beyond every licence line" if entry.why == "exceeded" else "without a licence line")
         for entry in report.uncovered
     ]
-    parts += [
-        f"{use.ceiling} {use.window} exceeded by {number(-use.left_tpp)} TPP"
-        for use in report.ceilings
-        if use.left_tpp < 0
-    ]
-    return _listed(parts)
+    return _listed([*parts, *_ceiling_trouble(report)])
+
+
+def _ceiling_trouble(report: SiteReport) -> Iterable[str]:
+    """Yield the ceilings that are exceeded, and who used them besides or instead of the site."""
+    for use in report.ceilings:
+        if use.left_tpp < 0:
+            shared = shared_with(use, report.site)
+            about = f", {shared}," if shared else ""
+            excess = number(-use.left_tpp)
+            yield f"{use.ceiling.upper()} ceiling {use.window}{about} exceeded by {excess} TPP"
 
 
 def unknown_count(report: SiteReport) -> list[int]:
@@ -101,18 +118,31 @@ def unknown_count(report: SiteReport) -> list[int]:
 
 
 def tpp_use(report: SiteReport) -> str:
-    """Return TPP used and left in a sentence."""
+    """Return what is held in TPP, and what is beyond or left; room is said only `within`."""
     tpp = report.tpp
-    if tpp.authorised is None or tpp.left is None:
-        return f"{number(tpp.used)} TPP used; no limit in TPP is stated"
-    if not tpp.authorised:
-        return f"{number(tpp.used)} TPP used, none is allowed"
-    if tpp.left < 0:
-        return (
-            f"{number(tpp.used)} TPP used of {number(tpp.authorised)}: "
-            f"{number(-tpp.left)} TPP too many"
-        )
-    return f"{number(tpp.used)} TPP used of {number(tpp.authorised)}, {number(tpp.left)} TPP left"
+    held = f"{number(tpp.counted)} TPP held"
+    match report.authorisation:
+        case Authorisation.NOT_REQUIRED:
+            return f"{held}, no licence needed"
+        case Authorisation.UNKNOWN_MODEL:
+            return f"{held}, and chips whose TPP is not known"
+        case Authorisation.EXCEEDED | Authorisation.NOT_AUTHORISED:
+            return f"{number(tpp.beyond)} TPP beyond what is allowed; {held}"
+        case Authorisation.WITHIN:
+            return f"{held}; {_room(report)}"
+
+
+def _room(report: SiteReport) -> str:
+    """Return the room of a site that is within; of several allowances it is no sum to spend."""
+    able = [one for one in allowances(report) if one.open and one.limit is not None]
+    left = report.tpp.left
+    if left is None:
+        return "no limit in TPP is stated"
+    if not able:
+        return "nothing more is allowed here"
+    if len(able) == 1:
+        return f"{number(left)} TPP left under {able[0].name}"
+    return f"at most {number(left)} TPP left under {len(able)} allowances, each for its own chips"
 
 
 def event_words(event: Event) -> str:

@@ -67,14 +67,23 @@ def present_bar(present: GradeStack, scale: int) -> Bar:
     )
 
 
-def licence_bar(used: int, limit: int | None) -> Bar:
-    """Return what is used of a limit in TPP; what goes beyond it stands behind the mark."""
+def tpp_bar(*, held: int, used: int, beyond: int, left: int | None) -> Bar:
+    """Return what a site has in TPP: what is beyond of what it holds, else what is used."""
+    if beyond:
+        return licence_bar(max(held, beyond), max(0, held - beyond))
+    if left is None:
+        return Bar(segments=(), mark=None, label=f"{held:,} TPP held, no room in TPP is stated")
+    return licence_bar(used, used + left)
+
+
+def licence_bar(used: int, limit: int | None, unit: str = "TPP") -> Bar:
+    """Return what is used of a limit; what goes beyond it stands behind the mark."""
     if limit is None:
-        return Bar(segments=(), mark=None, label="no limit in TPP is stated")
+        return Bar(segments=(), mark=None, label=f"no limit in {unit} is stated")
     scale = max(used, limit)
     within = ("used", min(used, limit), "used")
     beyond = ("beyond", max(0, used - limit), "beyond the limit")
-    label = f"{used:,} of {limit:,} TPP"
+    label = f"{used:,} of {limit:,} {unit}"
     mark = limit * FULL // scale if scale and used > limit else None
     return Bar(segments=tuple(_laid_out((within, beyond), scale)), mark=mark, label=label)
 

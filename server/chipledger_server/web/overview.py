@@ -12,6 +12,7 @@ _WORSE_PHYSICAL: Final = (
     Physical.UNACCOUNTED,
     Physical.OVERAGE,
     Physical.UNRESOLVED,
+    Physical.NOTHING_TO_COMPARE,
     Physical.AGREES,
 )
 _WORSE_AUTHORISATION: Final = (
@@ -35,11 +36,11 @@ def _authorisation(site: SiteSummary) -> int:
     return _WORSE_AUTHORISATION.index(Authorisation(site.authorisation))
 
 
-def _use(site: SiteSummary) -> int:
-    """Return the use in thousandths; a site without a limit stands last."""
-    if not site.tpp_authorised:
-        return -1 if not site.tpp_used else 10**12
-    return site.tpp_used * 1000 // site.tpp_authorised
+def _use(site: SiteSummary) -> tuple[int, int]:
+    """Return what is beyond, then the use in thousandths; a site without a limit stands last."""
+    allowed = site.tpp_used + (site.tpp_left or 0)
+    stated = site.tpp_left is not None and allowed
+    return -site.tpp_beyond, -(site.tpp_used * 1000 // allowed) if stated else 1
 
 
 _KEYS: Final[Mapping[str, Callable[[SiteSummary], Any]]] = {
@@ -47,7 +48,7 @@ _KEYS: Final[Mapping[str, Callable[[SiteSummary], Any]]] = {
     "site": lambda site: site.id,
     "physical": lambda site: (_physical(site), site.id),
     "authorisation": lambda site: (_authorisation(site), site.id),
-    "tpp": lambda site: (-_use(site), site.id),
+    "tpp": lambda site: (*_use(site), site.id),
     "received": lambda site: (-site.received, site.id),
     "present": lambda site: (-site.present.total, site.id),
     "unaccounted": lambda site: (-site.unaccounted, site.id),
@@ -115,7 +116,8 @@ def _fits(site: SiteSummary, asked: Overview) -> bool:
 
 def troubled(site: SiteSummary) -> bool:
     """Tell whether one of the two verdicts asks for somebody's attention."""
-    return site.physical != Physical.AGREES or site.authorisation not in (
+    quiet = (Physical.AGREES, Physical.NOTHING_TO_COMPARE)
+    return site.physical not in quiet or site.authorisation not in (
         Authorisation.WITHIN,
         Authorisation.NOT_REQUIRED,
     )

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from chipledger_book.terms import GRADE_WORDS, Grade
 from chipledger_server.usecases.access import Principal
+from chipledger_server.usecases.allowances import allowances
 from chipledger_server.usecases.limits import CANNOT_SEE
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.times import time_text
@@ -24,7 +25,7 @@ from chipledger_server.usecases.words import (
     pieces,
     tpp_use,
 )
-from chipledger_server.web.charts import licence_bar, present_bar, stack_bar
+from chipledger_server.web.charts import licence_bar, present_bar, stack_bar, tpp_bar
 
 _SHORT_ID: Final = 12
 _SPANS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
@@ -91,6 +92,8 @@ def environment(static: Mapping[str, str]) -> Environment:
         physical_reason=physical_reason,
         authorisation_reason=authorisation_reason,
         tpp_use=tpp_use,
+        tpp_bar=tpp_bar,
+        allowances=allowances,
         licensed=licensed,
         stack_bar=stack_bar,
         licence_bar=licence_bar,

@@ -81,7 +81,7 @@ def test_the_table_says_what_is_known_and_how(commands: Commands) -> None:
     for words in (
         "physical: UNACCOUNTED: booked chips are unaccounted for (8 chips unaccounted for)",
         "authorisation: NOT-AUTHORISED: chips that no licence or exception covers",
-        "126,656 TPP used, none is allowed",
+        "126,656 TPP beyond what is allowed; 126,656 TPP held",
         "G1 self-reported",
         "chips 2026-10-05.1 (in-force)",
         "us-diffusion-2025 2025-01-13.1 (codified-not-enforced)",

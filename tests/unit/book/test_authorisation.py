@@ -7,7 +7,7 @@ import pytest
 
 from chipledger_book.balance import Question, linked_sites, reconcile_all
 from chipledger_book.catalogue import ObservedModel
-from chipledger_book.events import ByCount, ByUnit, Event, LicenceGranted
+from chipledger_book.events import ByCount, ByUnit, Event
 from chipledger_book.ledger import fold
 from chipledger_book.licences import LicenceLine, LicenceType, QuantityUnit
 from chipledger_book.report import Authorisation, Physical, SiteReport
@@ -55,7 +55,6 @@ def test_1699_h100_pass_the_exception_and_1700_do_not(count: int, verdict: Autho
 
     assert found.authorisation is verdict
     assert found.ceilings[0].left_tpp == LPP_LIMIT - count * 15_832
-    assert found.tpp.left == LPP_LIMIT - count * 15_832
 
 
 @pytest.mark.parametrize(("amount", "verdict"), [(26_900_000, WITHIN), (26_900_001, EXCEEDED)])
@@ -359,24 +358,3 @@ def test_one_site_alone_and_all_at_once_give_the_same_report() -> None:
 
     for found in reconcile_all(book, seen, TABLES, Question(as_of_ms=NOW)).reports:
         assert report(book, seen, site=found.site) == found
-
-
-def test_tpp_used_and_left_are_printed_per_site() -> None:
-    """The summary holds licence lines and ceilings together, in TPP."""
-    found = judged(licence("D-1", pieces(10)), received(4))
-
-    assert (found.tpp.authorised, found.tpp.used, found.tpp.left) == (158_320, 63_328, 94_992)
-    assert (row(found).licensed_pieces, found.tpp.counted) == (10, 63_328)
-
-
-@pytest.mark.parametrize(
-    "grant",
-    [licence("A-1", kind=LicenceType.AIA), licence("D-1", pieces(10, None))],
-    ids=["claimed-without-limit", "pieces-of-any-model"],
-)
-def test_a_limit_that_is_not_in_tpp_leaves_none_to_print(grant: LicenceGranted) -> None:
-    """No number is invented where the paper gives none."""
-    found = judged(grant, received(4))
-
-    assert found.authorisation is WITHIN
-    assert (found.tpp.authorised, found.tpp.left) == (None, None)

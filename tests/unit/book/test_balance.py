@@ -51,6 +51,24 @@ def by_pdi(*numbers: int) -> ByChip:
     return ByChip(sku=H100, chips=tuple(ChipRef(pdi=f"{number:016x}") for number in numbers))
 
 
+def paper(
+    at: int,
+    label: str,
+    listed: int,
+    *,
+    name: str = "NVIDIA H100 80GB HBM3",
+    virtual: bool = False,
+) -> DeclaredInventory:
+    """Return the paper of a machine that lists so many chips."""
+    return DeclaredInventory(
+        occurred_at_ms=at,
+        site="johor",
+        label=label,
+        source="nvidia-smi",
+        chips=(DeclaredChip(name=name, virtual=virtual),) * listed,
+    )
+
+
 def test_what_is_received_and_seen_agrees() -> None:
     """Eight received, eight self-reported: nothing unaccounted, nothing over."""
     found = report(book_of(declared(), received(8)), chips(range(8)))
@@ -65,7 +83,7 @@ def test_a_licence_creates_no_book() -> None:
     found = report(book_of(declared(), lpp()))
 
     assert found.rows == ()
-    assert found.physical is Physical.AGREES
+    assert found.physical is Physical.NOTHING_TO_COMPARE
 
 
 def test_a_received_server_that_never_attests_is_unaccounted() -> None:
@@ -300,18 +318,6 @@ def test_declared_fills_no_hole() -> None:
 
 def test_the_newest_declaration_of_a_machine_holds() -> None:
     """Two documents of one machine are not two machines; chips of a vGPU guest are none."""
-
-    def paper(
-        at: int, label: str, chips_listed: int, *, virtual: bool = False
-    ) -> DeclaredInventory:
-        return DeclaredInventory(
-            occurred_at_ms=at,
-            site="johor",
-            label=label,
-            source="nvidia-smi",
-            chips=(DeclaredChip(name="NVIDIA H100 80GB HBM3", virtual=virtual),) * chips_listed,
-        )
-
     book = book_of(
         declared(),
         paper(ms(2026, 1), "node-1", 8),
@@ -350,6 +356,44 @@ def test_uncontrolled_chips_have_rows_and_no_say() -> None:
 
     assert row(found, T4).verdict is Physical.OVERAGE
     assert found.physical is Physical.AGREES
+
+
+def test_an_empty_site_has_nothing_to_compare() -> None:
+    """Agreement is said only where something was held against something."""
+    found = report(book_of(declared()))
+
+    assert (found.rows, found.physical) == ((), Physical.NOTHING_TO_COMPARE)
+
+
+def test_what_is_only_declared_is_nothing_to_compare() -> None:
+    """Neither for the row nor for the site: papers were not held against the book."""
+    found = report(book_of(declared(), paper(ms(2026), "host", 8)))
+
+    assert (row(found).declared, row(found).verdict) == (8, Physical.NOTHING_TO_COMPARE)
+    assert found.physical is Physical.NOTHING_TO_COMPARE
+
+
+def test_a_declared_model_beside_one_that_agrees_takes_nothing_from_it() -> None:
+    """The site agrees where something was compared and nothing is wrong."""
+    other = paper(ms(2026), "host", 8, name="NVIDIA H200")
+    found = report(book_of(declared(), received(1), other), [chip(1)])
+
+    assert found.physical is Physical.AGREES
+
+
+def test_uncontrolled_chips_alone_are_nothing_to_compare_for_the_site() -> None:
+    """They have no say, so they do not say that anything agrees."""
+    found = report(book_of(declared(), received(ByCount(sku=T4, pieces=1))), [chip(1, sku=T4)])
+
+    assert row(found, T4).verdict is Physical.AGREES
+    assert found.physical is Physical.NOTHING_TO_COMPARE
+
+
+def test_a_contested_chip_alone_is_unresolved() -> None:
+    """It was seen, so there is something to settle."""
+    found = report(book_of(declared()), [chip(1, state=DISPUTED)])
+
+    assert found.physical is Physical.UNRESOLVED
 
 
 def test_a_correction_takes_a_receipt_out_for_every_as_of() -> None:

@@ -27,8 +27,10 @@ class SiteSummary(Answer, frozen=True, kw_only=True):
         authorisation: verdict of held against allowed; never merged with the other.
         worst: severity of the worst open finding, or null.
         findings: open findings.
-        tpp_used: TPP drawn from what the site may have.
-        tpp_authorised: TPP it may have, or null without a limit in TPP.
+        tpp_held: TPP of its chips, the larger of book and seen.
+        tpp_used: TPP drawn from what covers the site, by every site that it covers.
+        tpp_beyond: TPP beyond what is allowed.
+        tpp_left: TPP of room, or null unless the verdict is `within` and every limit is in TPP.
         present: fresh chips by grade.
         declared: chips that only documents declare (G0).
         hosts_silent: hosts that no longer answer.
@@ -45,8 +47,10 @@ class SiteSummary(Answer, frozen=True, kw_only=True):
     authorisation: str
     worst: str | None
     findings: Pieces
+    tpp_held: int
     tpp_used: int
-    tpp_authorised: int | None
+    tpp_beyond: int
+    tpp_left: int | None
     received: Pieces
     present: GradeStack
     declared: Pieces
@@ -113,8 +117,10 @@ def summary(balance: SiteBalance, findings: Mapping[str, int]) -> SiteSummary:
         authorisation=report.authorisation,
         worst=worst(findings),
         findings=sum(findings.values()),
+        tpp_held=report.tpp.counted,
         tpp_used=report.tpp.used,
-        tpp_authorised=report.tpp.authorised,
+        tpp_beyond=report.tpp.beyond,
+        tpp_left=report.tpp.left,
         received=sum(row.received for row in rows),
         present=GradeStack(
             G1=sum(row.present.G1 for row in rows),
