@@ -297,7 +297,7 @@ def load_config(path: Path, *, offline: bool = False) -> AgentConfig:
     """
     values: dict[str, Any] = {}
     main = () if offline and _is_absent(path) else (path,)
-    for file in (*main, *sorted((path.parent / "conf.d").glob("*.toml"))):
+    for file in (*main, *_additions(path)):
         values |= _read(file)
     tables = {
         name: kind(
@@ -320,6 +320,14 @@ def load_as_far_as_possible(path: Path) -> AgentConfig:
         return load_config(path, offline=True)
     except AgentError:
         return AgentConfig()
+
+
+def _additions(path: Path) -> list[Path]:
+    folder = path.parent / "conf.d"
+    try:
+        return sorted(folder.glob("*.toml"))
+    except OSError as error:
+        raise _unreadable(folder, error) from error
 
 
 def _is_absent(path: Path) -> bool:
@@ -373,21 +381,19 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
+def _unreadable(file: Path, error: OSError) -> AgentError:
+    if isinstance(error, PermissionError):
+        hint = "run as root or as the agent's user"
+    else:
+        hint = _to_write("write this file, or name another by --config")
+    return AgentError(AgentCode.CONFIG_UNREADABLE, f"{file}: {error.strerror}", hint=hint)
+
+
 def _parse(file: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except PermissionError as error:
-        raise AgentError(
-            AgentCode.CONFIG_UNREADABLE,
-            f"{file}: {error.strerror}",
-            hint="run as root or as the agent's user",
-        ) from error
     except OSError as error:
-        raise AgentError(
-            AgentCode.CONFIG_UNREADABLE,
-            f"{file}: {error.strerror}",
-            hint=_to_write("write this file, or name another by --config"),
-        ) from error
+        raise _unreadable(file, error) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AgentError(
             AgentCode.CONFIG_UNREADABLE, f"{file}: {error}", hint=_to_write("mend this file")

@@ -173,6 +173,19 @@ def test_an_unknown_key_like_no_other_is_answered_with_all_keys(tmp_path: Path) 
     assert all(key.path in hint for key in KEYS)
 
 
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_folder_that_cannot_be_looked_into_is_no_absent_one(
+    tmp_path: Path, *, offline: bool
+) -> None:
+    """Such as one closed to this account: that is said, not taken for the defaults."""
+    path = tmp_path / ("too-long" * 40) / "agent.toml"
+    with pytest.raises(AgentError) as caught:
+        load_config(path, offline=offline)
+
+    assert caught.value.code == AgentCode.CONFIG_UNREADABLE
+    assert load_as_far_as_possible(path) == AgentConfig()
+
+
 def test_what_cannot_be_loaded_whole_is_loaded_as_far_as_it_goes(tmp_path: Path) -> None:
     """For a command that explains: the rest of the files, else the defaults."""
     assert load_as_far_as_possible(tmp_path / "agent.toml") == AgentConfig()
