@@ -91,6 +91,12 @@ class Limits:
     host_burst: int = field(
         default=2000, metadata=_is("tokens one host may send at once, as after an outage")
     )
+    host_kib_per_minute: int = field(
+        default=4096, metadata=_is("KiB of tokens and evidence one host may send a minute")
+    )
+    host_burst_kib: int = field(
+        default=65_536, metadata=_is("KiB one host may send at once, as after an outage")
+    )
     site_tokens_per_minute: int = field(
         default=60_000, metadata=_is("tokens one site may send a minute, sustained")
     )

@@ -75,7 +75,8 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
         supervisor: systemd's notification socket, where there is one.
 
     Raises:
-        ServerError: `not-initialised`, `database-too-new`, `database-in-use`.
+        ServerError: `not-initialised`, `database-too-new`, `database-in-use`; `writer-ended`
+            after everybody was answered, so that a supervisor starts it anew.
     """
     if not config.database.path.exists():
         raise ServerError(
@@ -90,7 +91,7 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
         loop.add_signal_handler(number, stop.set)
     collector = _assemble(config, loop)
     sock, url = bind(config.listen)
-    collector.writer.start()
+    collector.writer.start(ended=stop.set)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_PACE)
@@ -106,6 +107,10 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
     notify_supervisor(supervisor, "STOPPING=1")
     await collector.writer.stop()
     os.close(lock)
+    if dead := collector.writer.vitals.dead:
+        raise ServerError(
+            Code.WRITER_ENDED, f"nothing can be stored any more: {dead}", hint="start it again"
+        )
     _LOG.info("stopped")
 
 

@@ -98,8 +98,13 @@ class SqliteWriter:
         """How many tokens wait for the next batch."""
         return self._rows
 
-    def start(self) -> None:
-        """Begin; call from inside the running event loop."""
+    def start(self, *, ended: Callable[[], None] = lambda: None) -> None:
+        """Begin; call from inside the running event loop.
+
+        Args:
+            ended: called in the loop when the thread ended by itself and nothing will be stored.
+        """
+        self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -175,6 +180,7 @@ class SqliteWriter:
                 job.future.set_exception(_ended())
         self._busy = False
         self._idle.set()
+        self._ended()
 
     def _answered(self, batch: _Batch, outcomes: Sequence[Outcome] | ServerError) -> None:
         """Resolve a batch's futures and start the next one; runs in the event loop."""
@@ -232,9 +238,9 @@ class SqliteWriter:
             outcomes = self._transact(arrivals, batch.refusals)
             self.vitals.full = False
         except Exception as error:  # noqa: BLE001 - the daemon loop: every sender gets an answer
-            self._undo()
             outcomes = failure(error)
             self.vitals.full = outcomes.code is Code.DISK_FULL
+            self._undo_or_end(batch, outcomes)
         else:
             new = [a for a, outcome in zip(arrivals, outcomes, strict=True) if outcome is None]
             self.vitals.commits += 1
@@ -263,6 +269,14 @@ class SqliteWriter:
             self._tables.put_refusals(refusals)
         execute("COMMIT")
         return outcomes
+
+    def _undo_or_end(self, batch: _Batch, outcomes: ServerError) -> None:
+        """Go back to the state before a batch; where not even that works, answer it and end."""
+        try:
+            self._undo()
+        except sqlite3.Error:
+            self._loop.call_soon_threadsafe(self._answered, batch, outcomes)
+            raise
 
     def _undo(self) -> None:
         if self._connection.in_transaction:

@@ -36,6 +36,7 @@ class Code(StrEnum):
     DATABASE_TOO_NEW = "database-too-new"
     MISSING_PART = "missing-part"
     FENCED = "fenced"
+    WRITER_ENDED = "writer-ended"
     SYSTEM_REFUSED = "system-refused"
 
 

@@ -19,8 +19,8 @@ class Bucket:
     _parts: int = -1  # what is left, in 1/60,000; -1: full
     _at_ms: int = 0
 
-    def take(self, now_ms: int) -> bool:
-        """Take one and tell whether there was one."""
+    def take(self, now_ms: int, amount: int = 1) -> bool:
+        """Take `amount` and tell whether there was as much."""
         if not self.per_minute:
             return True
         full = self.size * _PART_MS
@@ -31,9 +31,9 @@ class Bucket:
             if gained > 0:
                 self._parts = min(full, self._parts + gained)
         self._at_ms = max(now_ms, self._at_ms)
-        if self._parts < _PART_MS:
+        if self._parts < amount * _PART_MS:
             return False
-        self._parts -= _PART_MS
+        self._parts -= amount * _PART_MS
         return True
 
     def wait_s(self) -> int:

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chipledger_evidence.answers import TRY_AGAIN, RefusedToken, ReportAnswer, Stored, Want
+from chipledger_evidence.answers import RefusedToken, ReportAnswer, Stored, Want
 from chipledger_evidence.claims import FullReport, SealedReport
 from chipledger_evidence.codec import b64url_decode, b64url_encode, encode_canonical
 from chipledger_evidence.entry import (
@@ -48,6 +48,21 @@ from chipledger_server.usecases.keys import Keys
 _NOBODY = ""
 _DETAIL_CHARACTERS = 256
 _CUT = Form.WORDS | Form.CUT
+
+PROVEN = frozenset(
+    {
+        Code.MALFORMED_JSON,
+        Code.NOT_CANONICAL,
+        Code.WRONG_HOST,
+        Code.WRONG_SITE,
+        Code.INVENTORY_DIGEST_MISMATCH,
+        Code.PROVIDER_NOT_ACCEPTED,
+        Code.FOREIGN_NONCE,
+        Code.SPENT_NONCE,
+    }
+)
+"""Refusals after the signature held: only these may be held against a host, because anybody who
+knows a `kid` can make the others."""
 Step = tuple[KnownKey, VerifiedToken, Arrival] | RefusedToken
 
 
@@ -83,6 +98,7 @@ class Ingest:
         self._limits = limits
         self._counts = counts
         self._host_rates: dict[str, Bucket] = {}
+        self._host_bytes: dict[str, Bucket] = {}
         self._site_rates: dict[str, Bucket] = {}
         self._refusal_rates: dict[str, Bucket] = {}
 
@@ -136,8 +152,17 @@ class Ingest:
         if site is None:
             site = Bucket(limits.site_burst, limits.site_tokens_per_minute)
             self._site_rates[trust.site] = site
-        for bucket, whose in ((host, trust.host), (site, trust.site)):
-            if not bucket.take(now_ms):
+        kib = self._host_bytes.get(trust.host)
+        if kib is None:
+            kib = Bucket(limits.host_burst_kib, limits.host_kib_per_minute)
+            self._host_bytes[trust.host] = kib
+        size = len(verified.token.payload) + sum(blob.bytes for blob in verified.claims.evidence)
+        for bucket, whose, amount in (
+            (host, trust.host, 1),
+            (site, trust.site, 1),
+            (kib, trust.host, (size >> 10) + 1),
+        ):
+            if not bucket.take(now_ms, amount):
                 raise ServerError(
                     ServerCode.RATE_LIMITED,
                     f"{whose} sends more than it may",
@@ -202,7 +227,7 @@ class Ingest:
         detail = error.detail[:_DETAIL_CHARACTERS]
         refused = self._counts.refused
         refused[error.code] = refused.get(error.code, 0) + 1
-        known = None if error.code in TRY_AGAIN else self._keys.of_token(token)
+        known = self._keys.of_token(token) if error.code in PROVEN else None
         if known is not None:
             host = known.trust.host
             rate = self._refusal_rates.get(host)

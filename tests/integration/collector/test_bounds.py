@@ -1,14 +1,18 @@
 """What a stranger may send at most, and how long it may take."""
 
 import socket
+import sqlite3
 import struct
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from chipledger_evidence.claims import EvidenceRef
 from chipledger_evidence.framing import MAX_BODY_BYTES, MEDIA_TYPE
-from chipledger_evidence.ids import NO_PREVIOUS
+from chipledger_evidence.ids import NO_PREVIOUS, sha256_b64
+from chipledger_evidence.token import Token
 from chipledger_server.domain.codes import ServerError
 from chipledger_testing.collector_inside import CollectorInside
 from chipledger_testing.collector_process import CollectorProcess, code_text, running
@@ -162,4 +166,38 @@ def test_inventories_that_never_come_again_take_bounded_memory(tmp_path: Path) -
     assert inside.take(inside.heartbeat(host)).want is None
     host.inventory = inventory_of(chip_of("other-0", 0))
     assert inside.take(inside.heartbeat(host)).want == "full"
+    inside.close()
+
+
+def test_bytes_of_one_host_are_bounded(tmp_path: Path) -> None:
+    """A host that floods with evidence is told to wait, and what it sends again is taken then."""
+    inside = CollectorInside(tmp_path)
+    host = inside.enrol("a", chips=1)
+    inside.report(inside.full(host))
+    blob = bytes(256 * 1024)
+    ref = EvidenceRef(bytes=len(blob), digest=sha256_b64(blob), kind="flood")
+    codes: list[str] = []
+    token = inside.heartbeat(host, evidence=(ref,) * 64)
+    while "rate-limited" not in codes and len(codes) < 10:
+        (result,) = inside.take(token, blobs=(blob,)).results
+        codes.append(getattr(result, "code", "stored"))
+        if codes[-1] == "stored":
+            token = inside.heartbeat(host, evidence=(ref,) * 64)
+    assert set(codes) == {"stored", "rate-limited"}
+    inside.clock.ms += 24 * 3_600_000
+    assert getattr(inside.take(token, blobs=(blob,)).results[0], "code", None) is None
+    inside.close()
+
+
+def test_a_stranger_cannot_lay_refusals_on_a_host(tmp_path: Path) -> None:
+    """Whoever knows a key's name can send it bad signatures; that says nothing of the host."""
+    inside = CollectorInside(tmp_path)
+    host = inside.enrol("a", chips=1)
+    token = inside.full(host)
+    forged = Token(header=token.header, payload=token.payload, signature=bytes(63) + b"\x01")
+    (result,) = inside.take(forged).results
+    assert getattr(result, "code", None) == "bad-signature"
+    inside.report(token)
+    with closing(sqlite3.connect(tmp_path / "collector.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM refusals").fetchone() == (0,)
     inside.close()

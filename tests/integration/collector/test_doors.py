@@ -283,10 +283,9 @@ def test_a_critical_header_is_refused(collector: CollectorProcess, extra: bytes)
 
 
 def test_a_refused_report_of_a_known_key_becomes_a_finding(collector: CollectorProcess) -> None:
-    """The operator hears of it, whoever sent it."""
+    """The operator hears of what this key really signed and the collector did not take."""
     host = enrolled(collector, "told")
-    token = full(collector, host)
-    collector.report(Token(header=token.header, payload=token.payload, signature=bytes(64)))
+    collector.report(host.heartbeat(NO_PREVIOUS))  # no value of ours
     deadline = time.monotonic() + 20
     while not collector.rows(
         "SELECT 1 FROM findings WHERE type = 'refused-report' AND host = ?", host.host

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import sqlite3
 from collections.abc import Awaitable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -231,7 +232,10 @@ class CollectorInside:
 
     def take(self, *tokens: Token, blobs: tuple[bytes, ...] = ()) -> ReportAnswer:
         """Send tokens through the door and return the answer; nothing is applied yet."""
-        return asyncio.run(self.ingest.take(Body(tokens=tokens, blobs=blobs))).answer
+        # In a thread of its own: a browser's test may have left a running loop in this one.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            take = self.ingest.take(Body(tokens=tokens, blobs=blobs))
+            return thread.submit(asyncio.run, take).result().answer
 
     def report(self, *tokens: Token, blobs: tuple[bytes, ...] = ()) -> None:
         """Send tokens that must be stored, and apply them."""
