@@ -136,11 +136,16 @@ class CollectorProcess:
         """Start the process and return once it answers."""
         address = self.folder / "address"
         address.unlink(missing_ok=True)
-        self.process = subprocess.Popen(self.command_line("run"), stdin=subprocess.DEVNULL)
+        log = self.folder / "collector.log"
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command_line("run"), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
         deadline = time.monotonic() + START_S
         while not address.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the collector did not start: {self.process.poll()}")
+                said = log.read_text("utf-8", "replace")[-2000:]
+                raise AssertionError(f"it did not start: {self.process.poll()}\n{said}")
             time.sleep(0.02)
         self.port = int(address.read_text("utf-8").strip().rsplit(":", 1)[1])
 
