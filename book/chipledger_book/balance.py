@@ -266,18 +266,11 @@ def _report(
     versions: tuple[TableVersion, ...],
 ) -> SiteReport:
     site = balance.site
-    licences = allocation.licence_use(balance.forms)
+    given = _allowances(balance, allocation)
     start = question.period_start_ms
-    rows = tuple(balance_row(one, licences, period_start_ms=start) for one in balance.models)
+    rows = tuple(balance_row(one, given.licences, period_start_ms=start) for one in balance.models)
     unknown = _unknown_models(balance.sightings)
     tier, domestic = _place(balance, tables, question)
-    allowances = Allowances(
-        site=site.id,
-        year=allocation.day.year,
-        licences=licences,
-        ceilings=allocation.ceiling_use(site),
-        uncovered=tuple(allocation.uncovered.get(site.id, ())),
-    )
     allowed = _authorisation(site, allocation, unknown, domestic=domestic)
     return SiteReport(
         site=site.id,
@@ -296,13 +289,24 @@ def _report(
         authorisation=allowed,
         rows=rows,
         unknown_models=unknown,
-        tpp=tpp_summary(rows, allowances, allowed),
-        licences=licences,
-        ceilings=allowances.ceilings,
-        uncovered=allowances.uncovered,
+        tpp=tpp_summary(rows, given, allowed),
+        licences=given.licences,
+        ceilings=given.ceilings,
+        uncovered=given.uncovered,
         holes=tuple(hole for model in balance.models for hole in model.holes()),
         off_book=tuple(_off_book(balance)),
         model_doubts=tuple(_doubts(balance)),
+    )
+
+
+def _allowances(balance: _SiteBalance, allocation: Allocation) -> Allowances:
+    """Return what bears on a site: licences, ceilings, and the chips that none has room for."""
+    return Allowances(
+        site=balance.site.id,
+        year=allocation.day.year,
+        licences=allocation.licence_use(balance.forms),
+        ceilings=allocation.ceiling_use(balance.site),
+        uncovered=tuple(allocation.uncovered.get(balance.site.id, ())),
     )
 
 

@@ -20,7 +20,7 @@ from chipledger_book.events import (
     SiteDeclared,
 )
 from chipledger_book.licences import LicenceLine
-from chipledger_book.report import Authorisation, BalanceRow, Physical, SiteReport
+from chipledger_book.report import Authorisation, BalanceRow, Physical, SiteReport, Uncovered
 from chipledger_book.terms import GRADE_WORDS, Grade
 from chipledger_server.usecases.allowances import allowances, shared_with
 
@@ -95,11 +95,17 @@ def _only_declared(report: SiteReport) -> int:
 def authorisation_reason(report: SiteReport) -> str:
     """Return what the authorisation verdict stands on, in numbers."""
     parts = [
-        f"{pieces(entry.pieces)} {entry.sku} ({number(entry.tpp)} TPP) "
-        + ("beyond every licence line" if entry.why == "exceeded" else "without a licence line")
+        f"{pieces(entry.pieces)} {entry.sku} ({number(entry.tpp)} TPP) {_without(entry)}"
         for entry in report.uncovered
     ]
     return _listed([*parts, *_ceiling_trouble(report)])
+
+
+def _without(entry: Uncovered) -> str:
+    if entry.charged_to is not None:
+        named = " ".join(entry.charged_to)
+        return f"beyond {named}" if entry.why == "exceeded" else f"that {named} is not for"
+    return "beyond every licence line" if entry.why == "exceeded" else "without a licence line"
 
 
 def _ceiling_trouble(report: SiteReport) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """`chipledger-server reconcile`, and the captures of real machines as declared inventories."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,60 @@ def test_1699_h100_pass_the_yearly_limit_and_1700_do_not(commands: Commands) -> 
     commands.done("receive", "--site", "muar", *h100, "--pieces", "1")
 
     assert _authorisation(commands) == ["exceeded", "exceeded"]
+
+
+def test_the_table_of_allowances_keeps_their_room_apart(commands: Commands) -> None:
+    """A site over its licence reads no room of the exception; a sister outside the claim none."""
+    commands.site("muar")
+    papers = {
+        "issuer": "BIS",
+        "consignee": "acme",
+        "sites": ["johor"],
+        "valid_from": "2025-01-01",
+        "valid_to": "2027-12-31",
+        "source": {"sha256": "ab" * 32},
+    }
+    line = {"sku": "H100-SXM5-80GB", "unit": "pieces", "amount": 12}
+    for paper in (
+        {**papers, "number": "LPP-1", "type": "LPP"},
+        {**papers, "number": "D-1", "type": "licence", "lines": [line]},
+    ):
+        commands.done("licence", "add", commands.file("paper.json", paper))
+    h100 = ("receive", "--site", "johor", "--sku", "H100-SXM5-80GB", "--at", "2026-02-01")
+    commands.done(*h100, "--pieces", "16", "--charged-to", "BIS", "D-1")
+    commands.done(*h100, "--pieces", "1")
+    johor, muar = (
+        commands.done("reconcile", "--site", site, "--as-of", "2026-03-01")
+        for site in ("johor", "muar")
+    )
+
+    assert "authorisation: EXCEEDED" in johor
+    assert "TPP: 63,328 TPP beyond what is allowed; 269,144 TPP held\n" in johor
+    assert re.search(r"BIS D-1 \(licence\) .* 12 pieces +12 +4 pieces beyond\n", johor)
+    assert re.search(r"LPP ceiling 2026 \(acme\) .* 26,884,168 TPP left\n", johor)
+    assert "TPP: 0 TPP held; nothing more is allowed here\n" in muar
+    assert re.search(r"LPP ceiling 2026 \(acme, used by johor\) .* not for this site\n", muar)
+
+
+def test_a_site_with_nothing_received_and_nothing_seen_agrees_with_nothing(
+    commands: Commands,
+) -> None:
+    """In a neutral verdict of its own."""
+    said = commands.done("reconcile")
+
+    assert "physical: NOTHING-TO-COMPARE: no controlled chip was received or seen\n" in said
+    assert "AGREES" not in said
+
+
+@pytest.mark.shared
+def test_declared_chips_alone_are_compared_with_nothing(commands: Commands, shared: Path) -> None:
+    """Twenty-one of them are still papers."""
+    for name in CAPTURES:
+        commands.done("import", "nvidia-smi", str(shared / "captures" / name), "--site", "johor")
+    said = commands.done("reconcile")
+
+    assert "physical: NOTHING-TO-COMPARE" in said
+    assert "(21 chips declared, neither received nor seen)" in said
 
 
 def _authorisation(commands: Commands) -> list[str]:

@@ -57,6 +57,10 @@ def test_a_site_over_its_licence_reads_beyond_and_never_left() -> None:
 
     assert johor.authorisation is Authorisation.EXCEEDED
     assert tpp_use(johor) == "63,328 TPP beyond what is allowed; 27,167,712 TPP held"
+    assert authorisation_reason(johor) == (
+        "4 chips H100-SXM5-80GB (63,328 TPP) beyond BIS D-1; "
+        "LPP ceiling 2025 exceeded by 14,400 TPP"
+    )
     assert {one.name: one.room for one in allowances(johor)} == {
         "BIS D-1": "4 pieces beyond",
         "BIS LPP-1": "counts against the ceiling",
