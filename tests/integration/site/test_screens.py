@@ -117,6 +117,22 @@ def test_a_site_says_two_verdicts_with_their_reasons(johor: Johor) -> None:
     assert "126,656 TPP beyond what is allowed" in said
 
 
+def test_a_site_shows_each_allowance_with_its_own_room(johor: Johor) -> None:
+    """Left or beyond, line by line."""
+    said = text_of(johor.door.page(f"/sites/{SITE}"))
+
+    assert "Left or beyond" in said
+    assert re.search(r"(pieces|TPP) beyond", said)
+
+
+def test_a_site_with_nothing_to_compare_is_no_trouble(scene: Scene, door: Door) -> None:
+    """The overview says so, and does not list it among the sites to look at."""
+    scene.enter(declared(site_of("johor")))
+
+    assert "nothing to compare" in text_of(door.page("/"))
+    assert "No site fits." in text_of(door.page("/?show=trouble"))
+
+
 def test_a_site_says_what_cannot_be_seen(johor: Johor) -> None:
     """Every sentence of it, and the tables that were used."""
     answer = johor.door.page(f"/sites/{SITE}")
