@@ -78,12 +78,7 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
         ServerError: `not-initialised`, `database-too-new`, `database-in-use`; `writer-ended`
             after everybody was answered, so that a supervisor starts it anew.
     """
-    if not config.database.path.exists():
-        raise ServerError(
-            Code.NOT_INITIALISED,
-            f"there is no database {config.database.path}",
-            hint="run `chipledger-server init` once, or name the configuration: --config FILE",
-        )
+    _require_database(config)
     lock = lock_database(config.database.path)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -112,6 +107,15 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
             Code.WRITER_ENDED, f"nothing can be stored any more: {dead}", hint="start it again"
         )
     _LOG.info("stopped")
+
+
+def _require_database(config: Config) -> None:
+    if not config.database.path.exists():
+        raise ServerError(
+            Code.NOT_INITIALISED,
+            f"there is no database {config.database.path}",
+            hint="run `chipledger-server init` once, or name the configuration: --config FILE",
+        )
 
 
 def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
