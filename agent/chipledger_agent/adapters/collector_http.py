@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+from urllib3.exceptions import HTTPError
 from urllib3.util import SKIP_HEADER
 
 from chipledger_agent.adapters.pin import Pin
@@ -167,7 +168,8 @@ class HttpCollector:
                 f"{endpoint.url} did not show the pinned certificate: {_reason(error)}",
                 hint="compare collector.pin_file with the collector's certificate",
             ) from error
-        except (requests.exceptions.RequestException, OSError) as error:
+        # While the body is read, urllib3 speaks for itself.
+        except (requests.exceptions.RequestException, HTTPError, OSError) as error:
             raise CollectorUnavailable(
                 AgentCode.COLLECTOR_UNREACHABLE, f"{endpoint.url}: {_reason(error)}"
             ) from error

@@ -192,6 +192,16 @@ def test_an_answer_that_no_collector_gives_changes_nothing(answer: bytes) -> Non
     assert caught.value.code == AgentCode.COLLECTOR_CONFUSED
 
 
+@pytest.mark.parametrize("body", [b"", b'{"expires":'])
+def test_a_connection_that_breaks_inside_an_answer_is_tried_later(body: bytes) -> None:
+    """A reset after the head, or in the middle of the body, is the network's fault."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"
+    with saying(head + body, breaking=True) as port, pytest.raises(CollectorUnavailable) as caught:
+        client(f"http://127.0.0.1:{port}").challenge(REQUEST)
+
+    assert caught.value.code == AgentCode.COLLECTOR_UNREACHABLE
+
+
 def test_an_answer_that_never_ends_is_cut_off_in_time() -> None:
     """A byte now and then does not hold the agent."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"

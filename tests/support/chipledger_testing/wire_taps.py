@@ -1,6 +1,7 @@
 """Small servers that look at the bytes between agent and collector, or spoil them."""
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,10 @@ class Tap:
     port: int
     heads: list[bytes] = field(default_factory=list)
     sent: bytearray = field(default_factory=bytearray)
+
+
+_DRAIN_S = 0.2
+_RESET = struct.pack("ii", 1, 0)  # linger no time: close sends a reset (socket(7))
 
 
 @contextmanager
@@ -44,8 +49,14 @@ def relay(target: int, *, connect: bool = False) -> Iterator[Tap]:
 
 
 @contextmanager
-def saying(answer: bytes, *, slowly: bool = False) -> Iterator[int]:
-    """Answer every connection with `answer`; slowly: a byte at a time, for ever."""
+def saying(answer: bytes, *, slowly: bool = False, breaking: bool = False) -> Iterator[int]:
+    """Answer every connection with `answer`.
+
+    Args:
+        answer: what is sent, whatever was asked.
+        slowly: then a byte at a time, for ever.
+        breaking: reset the connection after the answer instead of ending it.
+    """
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -58,6 +69,14 @@ def saying(answer: bytes, *, slowly: bool = False) -> Iterator[int]:
                         client.sendall(answer)
                         while slowly and not stop.wait(0.05):
                             client.sendall(b" ")
+                        if breaking:
+                            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                            continue
+                        # Unread bytes of the request would turn the end into a reset.
+                        client.shutdown(socket.SHUT_WR)
+                        client.settimeout(_DRAIN_S)
+                        while client.recv(65536):
+                            pass
 
         thread = threading.Thread(target=serve)
         thread.start()
