@@ -81,7 +81,7 @@ def parse_nvidia_smi(document: bytes) -> SmiDocument:
 
 
 def declaration(
-    document: SmiDocument, *, site: str, label: str, sha256: str, occurred_at_ms: int
+    document: SmiDocument, *, site: str, label: str, paper: Document, occurred_at_ms: int
 ) -> DeclaredInventory:
     """Return the event by which a document is entered.
 
@@ -89,12 +89,12 @@ def declaration(
         document: what was read.
         site: site the machine is at.
         label: which machine; a newer document of the same label replaces this one.
-        sha256: digest of the document's bytes, hex.
+        paper: the document by digest and title.
         occurred_at_ms: when it was taken, as far as the importer knows.
     """
     return DeclaredInventory(
         occurred_at_ms=occurred_at_ms,
-        documents=(Document(sha256=sha256, title="nvidia-smi -q -x"),),
+        documents=(paper,),
         site=site,
         label=label,
         source="nvidia-smi",

@@ -79,8 +79,3 @@ class Document(Record, frozen=True, kw_only=True):
 def day_of(at_ms: int) -> date:
     """Return the UTC calendar day of a Unix time in milliseconds."""
     return datetime.fromtimestamp(at_ms // 1000, tz=UTC).date()
-
-
-def year_start_ms(year: int) -> int:
-    """Return the Unix milliseconds at which a calendar year begins in UTC."""
-    return int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000

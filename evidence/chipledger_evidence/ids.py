@@ -1,7 +1,6 @@
 """Names of things on the wire, and the only parsers for them."""
 
 import hashlib
-import re
 from typing import Annotated, NewType
 
 import msgspec
@@ -34,17 +33,10 @@ HostName = Annotated[str, whole("h-[a-z2-7]{26}")]
 NO_PREVIOUS = "A" * 43
 """`prev` of a host's first token: 32 zero bytes."""
 
-_PDI = re.compile(r"^[0-9a-f]{16}$")
-
 
 def sha256_b64(data: bytes) -> str:
     """Return base64url(SHA-256(data))."""
     return b64url_encode(hashlib.sha256(data).digest())
-
-
-def is_pdi(text: str) -> bool:
-    """Tell whether `text` is a PDI as this project writes it: 16 lower-case hex digits."""
-    return _PDI.fullmatch(text) is not None
 
 
 def ueid(kind: str, permanent: bytes) -> str:

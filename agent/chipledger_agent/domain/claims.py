@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from chipledger_agent.domain.chain import Link
 from chipledger_agent.domain.plan import Cause
 from chipledger_evidence.claims import AnyClaims, FullReport, Heartbeat, Refused
@@ -69,24 +71,7 @@ def build_claims(
     scan: Scan, moment: Moment, identity: Identity, *, cause: Cause | None
 ) -> AnyClaims:
     """Return a full report when there is a `cause` for one, else a heartbeat."""
-    counters = scan.counters
-    if cause is None:
-        return Heartbeat(
-            bootseed=moment.bootseed,
-            eat_nonce=moment.nonce,
-            host=identity.host,
-            iat=moment.iat_s,
-            inv=moment.inv,
-            prev=moment.after.token,
-            seq=moment.after.seq + 1,
-            site=identity.site,
-            uptime=moment.uptime_s,
-            counters=counters,
-            refused=moment.refused[:MAX_REFUSED],
-            resumed=moment.resumed,
-            skipped=moment.skipped,
-        )
-    return FullReport(
+    beat = Heartbeat(
         bootseed=moment.bootseed,
         eat_nonce=moment.nonce,
         host=identity.host,
@@ -96,10 +81,15 @@ def build_claims(
         seq=moment.after.seq + 1,
         site=identity.site,
         uptime=moment.uptime_s,
-        counters=counters,
+        counters=scan.counters,
         refused=moment.refused[:MAX_REFUSED],
         resumed=moment.resumed,
         skipped=moment.skipped,
+    )
+    if cause is None:
+        return beat
+    return FullReport(
+        **msgspec.structs.asdict(beat),  # what both profiles say
         inventory=scan.inventory,
         swname=identity.swname,
         swversion=identity.swversion,

@@ -7,7 +7,7 @@ fills no hole in the book.
 import hashlib
 
 from chipledger_book.events import DeclaredInventory
-from chipledger_book.nvidia_smi import parse_nvidia_smi
+from chipledger_book.nvidia_smi import declaration, parse_nvidia_smi
 from chipledger_book.terms import Document
 
 
@@ -26,12 +26,6 @@ def declared_inventory(
     Raises:
         BookError: `malformed-document`, `document-too-large` or `document-declares-entities`.
     """
-    parsed = parse_nvidia_smi(document)
-    return DeclaredInventory(
-        occurred_at_ms=at_ms,
-        site=site,
-        label=label,
-        source="nvidia-smi",
-        chips=parsed.chips,
-        documents=(Document(sha256=hashlib.sha256(document).hexdigest(), title=title),),
-    )
+    paper = Document(sha256=hashlib.sha256(document).hexdigest(), title=title)
+    read = parse_nvidia_smi(document)
+    return declaration(read, site=site, label=label, paper=paper, occurred_at_ms=at_ms)

@@ -12,6 +12,7 @@ from chipledger_book.catalogue import Identified, ObservedModel, identify
 from chipledger_book.errors import BookError, Code
 from chipledger_book.events import DeclaredChip
 from chipledger_book.nvidia_smi import MAX_DOCUMENT_BYTES, declaration, parse_nvidia_smi
+from chipledger_book.terms import Document
 from chipledger_testing.book import GB200, NOW, book_of, declared, report, row
 
 DAY = date(2026, 8, 21)
@@ -64,7 +65,7 @@ def test_a_document_is_entered_with_its_digest(shared: Path) -> None:
         parse_nvidia_smi(data),
         site="johor",
         label="tray-4",
-        sha256=hashlib.sha256(data).hexdigest(),
+        paper=Document(sha256=hashlib.sha256(data).hexdigest(), title="tray-4.xml"),
         occurred_at_ms=NOW,
     )
     found = report(book_of(declared(), event))

@@ -105,14 +105,6 @@ def downtime(connection: Connection, when: When) -> list[tuple[int, int]]:
     return [(row.from_ms, row.to_ms) for row in connection.execute(query)]
 
 
-def host_count(connection: Connection, when: When, *, site: str) -> int:
-    """Return how many hosts were enrolled at a site."""
-    query = select(func.count()).where(
-        _HOSTS.site == site, _HOSTS.enrolled_ms <= when.seen_until_ms
-    )
-    return connection.execute(query).scalar_one()
-
-
 def _until(at: int) -> Any:  # noqa: ANN401 - an SQL expression
     """Return the end of a run as known at a time: of a running one, its host's newest report."""
     end = func.coalesce(_RUNS.until_ms, _HOSTS.fresh_ms, _RUNS.since_ms)

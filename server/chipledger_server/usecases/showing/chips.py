@@ -9,7 +9,7 @@ from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.hosts import device
-from chipledger_server.usecases.views import ChipDetail, ChipSummary, Device, Sighting
+from chipledger_server.usecases.views import ChipDetail, ChipSummary, Device
 
 SIGHTINGS_SHOWN: Final = 100
 
@@ -80,8 +80,3 @@ def _counted(look: Look, chip: int, sites: list[str]) -> Settled | None:
         if one.claim.chip == chip
     ]
     return min(claims, key=lambda one: _ORDER.index(one.standing), default=None)
-
-
-def sighting_place(sighting: Sighting) -> str:
-    """Return where a sighting was, for a person: slot by PCI address, else place in the list."""
-    return sighting.bdf or f"device {sighting.place}"
