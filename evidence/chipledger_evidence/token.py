@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
 
-from chipledger_evidence.claims import AnyClaims
+from chipledger_evidence.claims import AnyVersion
 from chipledger_evidence.codec import (
     MAX_TOKEN_BYTES,
     Wire,
@@ -93,7 +93,7 @@ def parse_compact(text: str) -> Token:
     return Token(header=header, payload=payload, signature=signature)
 
 
-def sign_token(claims: AnyClaims, signer: Signer) -> Token:
+def sign_token(claims: AnyVersion, signer: Signer) -> Token:
     """Return `claims` signed by `signer`."""
     header = encode_canonical(Header(alg=signer.public.alg, kid=signer.public.kid, typ="eat+jwt"))
     payload = encode_canonical(claims)

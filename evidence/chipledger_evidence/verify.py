@@ -15,7 +15,13 @@ key in the store) need the collector's secrets and state and follow after this.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chipledger_evidence.claims import AnyClaims, FullReport, SealedClaims, SealedReport
+from chipledger_evidence.claims import (
+    AnyClaims,
+    AnySealedVersion,
+    FullReport,
+    SealedReport,
+    present,
+)
 from chipledger_evidence.codec import MAX_TOKEN_BYTES, decode_strict
 from chipledger_evidence.errors import Code, EvidenceError
 from chipledger_evidence.ids import HostId, SiteId, TokenId, sha256_b64
@@ -92,7 +98,8 @@ def verify_token(token: Token, trust: Trust, *, known: Known | None = None) -> V
             Code.WRONG_ALGORITHM, f"key {header.kid} signs {host.key.alg}, not {header.alg}"
         )
     host.key.verify(token.signature, token.signing_input)  # step 3
-    sealed: SealedClaims = decode_strict(token.payload, SealedClaims)  # type: ignore[arg-type] # 4
+    said: AnySealedVersion = decode_strict(token.payload, AnySealedVersion)  # type: ignore[arg-type] # 4
+    sealed = present(said)
     if sealed.host != host.host:  # step 5
         raise EvidenceError(Code.WRONG_HOST, f"key of {host.host} signed for {sealed.host}")
     if sealed.site != host.site:

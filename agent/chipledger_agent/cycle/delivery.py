@@ -15,7 +15,7 @@ from chipledger_agent.domain.failures import (
 )
 from chipledger_agent.ports import Clock, Collector, Journal, Notifier, Spool
 from chipledger_evidence.answers import TRY_AGAIN, RefusedToken, ReportAnswer, Stored
-from chipledger_evidence.claims import INVENTORY_PROFILE, Refused
+from chipledger_evidence.claims import FULL_PROFILES, Refused
 from chipledger_evidence.errors import Code
 from chipledger_evidence.framing import MAX_TOKENS
 from chipledger_evidence.token import Token
@@ -145,7 +145,7 @@ class Delivery:
         for (link, token), result in zip(batch, answer.results, strict=True):
             if isinstance(result, Stored):
                 said = msgspec.json.decode(token.payload, type=_Named)
-                full_stored |= said.eat_profile == INVENTORY_PROFILE
+                full_stored |= said.eat_profile in FULL_PROFILES
                 self._acknowledge(link, said, outcome)
             elif result.code in NOT_THIS_REPORT or result.code in TRY_AGAIN:
                 put_off = result  # it keeps its place

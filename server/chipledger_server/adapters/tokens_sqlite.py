@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chipledger_evidence.claims import AnyClaims
+from chipledger_evidence.claims import AnyVersion, present
 from chipledger_evidence.codec import b64url_encode, encode_canonical
 from chipledger_evidence.keys import Jwk
 from chipledger_evidence.nonce import Freshness
@@ -28,16 +28,16 @@ def logged_tokens(execute: Execute, first: int, most: int) -> list[LoggedToken]:
 
 def _logged(execute: Execute, row: Sequence[Any]) -> LoggedToken:
     pos, host, identity, freshness, received_ms, form, base, payload = row
-    claims: AnyClaims = msgspec.json.decode(
+    said: AnyVersion = msgspec.json.decode(
         _payload(execute, Form(form), base, payload),
-        type=AnyClaims,
+        type=AnyVersion,
     )
     return LoggedToken(
         pos=pos,
         host=host,
         token=b64url_encode(identity),
         identity=identity,
-        claims=claims,
+        claims=present(said),
         freshness=Freshness(freshness),
         received_ms=received_ms,
     )

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
 
+from chipledger_evidence.claims import Claims
 from chipledger_evidence.codec import b64url_decode
 
 _NAMES: Final = b',"inv":"'
 _DIGEST_CHARACTERS: Final = 43
 _MEMBER: Final = b'"inventory":'
-_AFTER_WITH_LOG: Final = b',"log":{'
-_AFTER: Final = b',"prev":"'
+_FOLLOWING: Final = {"log": b',"log":{', "no_evidence": b',"no_evidence":[', "prev": b',"prev":"'}
 _LARGEST_WINDOW: Final = -15  # raw deflate; reads what any smaller window wrote
 # zlib's default sizes make every call map and unmap 256 KiB, which costs ten times the work.
 _WINDOW: Final = -13
@@ -97,16 +97,23 @@ def cut_known(payload: bytes, length: int) -> bytes:
     return payload[:start] + payload[start + length :]
 
 
-def cut_inventory(payload: bytes, digest: bytes, *, has_log: bool) -> tuple[bytes, bytes]:
+def member_after_inventory(claims: Claims) -> str:
+    """Return the name of the member that follows the inventory in a canonical full report."""
+    if claims.log is not None:
+        return "log"
+    return "no_evidence" if claims.no_evidence else "prev"
+
+
+def cut_inventory(payload: bytes, digest: bytes, *, following: str) -> tuple[bytes, bytes]:
     """Return a full report's payload without its inventory, and the inventory's bytes.
 
     Args:
         payload: canonical, so members stand in order and quotes inside texts are escaped.
         digest: SHA-256 the inventory must have.
-        has_log: whether the payload has a `log` member, which then follows the inventory.
+        following: the member that follows the inventory.
     """
     start = payload.index(_MEMBER) + len(_MEMBER)
-    end = payload.rindex(_AFTER_WITH_LOG if has_log else _AFTER)
+    end = payload.rindex(_FOLLOWING[following])
     inventory = payload[start:end]
     if hashlib.sha256(inventory).digest() != digest:
         raise ValueError("the inventory was not where a canonical payload has it")

@@ -39,7 +39,14 @@ from chipledger_server.domain.arrival import (
 )
 from chipledger_server.domain.codes import Code as ServerCode
 from chipledger_server.domain.codes import ServerError
-from chipledger_server.domain.packing import Form, cut_inventory, cut_known, pack, pack_body
+from chipledger_server.domain.packing import (
+    Form,
+    cut_inventory,
+    cut_known,
+    member_after_inventory,
+    pack,
+    pack_body,
+)
 from chipledger_server.domain.rates import Bucket
 from chipledger_server.domain.vitals import Doors
 from chipledger_server.ports import Clock, Entropy, KnownKey, TokenWriter
@@ -288,7 +295,7 @@ def _pack(known: KnownKey, verified: VerifiedToken) -> _Packed:
     claims, payload = verified.claims, verified.token.payload
     if isinstance(claims, FullReport):
         digest = b64url_decode(claims.inv)
-        text, body = cut_inventory(payload, digest, has_log=claims.log is not None)
+        text, body = cut_inventory(payload, digest, following=member_after_inventory(claims))
         provider = claims.inventory.provider.kind
         new = CarriedInventory(digest=digest, provider=provider, body=pack_body(body))
         return _CUT, None, text, pack(text, None), new

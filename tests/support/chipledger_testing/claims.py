@@ -4,7 +4,14 @@ from typing import Any
 
 import msgspec
 
-from chipledger_evidence.claims import FullReport, Heartbeat
+from chipledger_evidence.claims import (
+    FormerFullReport,
+    FormerHeartbeat,
+    FullReport,
+    Heartbeat,
+    NoEvidence,
+    TpmQuote,
+)
 from chipledger_evidence.codec import b64url_encode
 from chipledger_evidence.ids import NO_PREVIOUS, HostId, SiteId, sha256_b64, ueid
 from chipledger_evidence.inventory import (
@@ -24,6 +31,12 @@ from chipledger_evidence.inventory import (
 HOST = HostId("h-" + "a" * 26)
 SITE = SiteId("kul-1")
 NONCE = b64url_encode(bytes(range(32)))
+WITHOUT = NoEvidence(code="cc-off", source="nvml", chip=0, detail="CC state 0")
+QUOTE = TpmQuote(
+    attest=b64url_encode(bytes(range(129))),
+    pcrs={"0": sha256_b64(b"pcr 0"), "7": sha256_b64(b"pcr 7")},
+    signature=b64url_encode(bytes(64)),
+)
 
 
 def inventory(*, chips: int = 8, seed: int = 1, provider: str = "nvml") -> Inventory:
@@ -99,3 +112,9 @@ def full_report(**changes: Any) -> FullReport:  # noqa: ANN401 - any claim may b
         ueid=ueid("host", b"\x07" * 32),
     )
     return msgspec.structs.replace(base, **changes)
+
+
+def former(claims: FullReport | Heartbeat) -> FormerFullReport | FormerHeartbeat:
+    """Return `claims` in the previous profile version, which cannot say what is new."""
+    kind = FormerFullReport if isinstance(claims, FullReport) else FormerHeartbeat
+    return kind(**{name: getattr(claims, name) for name in kind.__struct_fields__})

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from chipledger_evidence import merkle
+from chipledger_evidence.claims import AnyVersion
 from chipledger_evidence.codec import b64url_encode, encode_canonical
 from chipledger_evidence.entry import EntryType, entry_hash, make_entry
 from chipledger_evidence.framing import encode_body
@@ -20,7 +21,16 @@ from chipledger_evidence.ids import sha256_b64
 from chipledger_evidence.keys import Signer
 from chipledger_evidence.nonce import Kind, mint
 from chipledger_evidence.token import Token, sign_token
-from chipledger_testing.claims import HOST, SITE, full_report, heartbeat, inventory
+from chipledger_testing.claims import (
+    HOST,
+    QUOTE,
+    SITE,
+    WITHOUT,
+    former,
+    full_report,
+    heartbeat,
+    inventory,
+)
 from chipledger_testing.keys import SeededSigner, high_s_twin
 
 PROVENANCE = "made by chipledger_testing.vectors from fixed seeds"
@@ -42,10 +52,20 @@ def token_vectors() -> list[Row]:
             es256,
         ),
     ]
+    rows += [
+        _row(text, sign_token(claims, es256), es256) for text, claims in _versions_and_evidence()
+    ]
     rows += [_row(text, token, es256, code) for text, token, code in _bad_tokens(es256)]
     stranger = SeededSigner("nobody enrolled this one")
     rows.append(_row("unknown key", sign_token(heartbeat(), stranger), es256, "unknown-key"))
     return rows
+
+
+def _versions_and_evidence() -> Iterator[tuple[str, AnyVersion]]:
+    yield "full report of the previous profile", former(full_report())
+    yield "heartbeat of the previous profile", former(heartbeat())
+    yield "no device signature, and why", heartbeat(no_evidence=(WITHOUT,))
+    yield "a TPM's quote beside the claims", heartbeat(tpm=QUOTE)
 
 
 def _bad_tokens(signer: SeededSigner) -> Iterator[tuple[str, Token, str]]:
@@ -79,6 +99,13 @@ def _bad_payloads(signer: Signer, payload: bytes) -> Iterator[tuple[str, Token, 
         ("a float without fraction", lambda p: _number(p, b"3600.0"), "malformed-json"),
         ("an exponent", lambda p: _number(p, b"36e2"), "malformed-json"),
         ("an unknown claim", lambda p: p[:-1] + b',"zz":1}', "malformed-json"),
+        (
+            "a claim of version 2 in the previous profile",
+            lambda p: p.replace(b"heartbeat#2", b"heartbeat#1").replace(
+                b'"prev"', b'"no_evidence":[{"code":"cc-off","source":"nvml"}],"prev"'
+            ),
+            "malformed-json",
+        ),
         ("an escaped letter", lambda p: p.replace(b"kul-1", b"\\u006bul-1"), "not-canonical"),
         (
             "a present default",
@@ -88,7 +115,7 @@ def _bad_payloads(signer: Signer, payload: bytes) -> Iterator[tuple[str, Token, 
         ("deep nesting", lambda _: b'{"counters":' + b"[" * 60000, "malformed-json"),
         (
             "an unknown profile",
-            lambda p: p.replace(b"heartbeat#1", b"heartbeat#9"),
+            lambda p: p.replace(b"heartbeat#2", b"heartbeat#9"),
             "malformed-json",
         ),
         ("not UTF-8", lambda p: p.replace(b"kul-1", b"kul-\xb5"), "malformed-json"),

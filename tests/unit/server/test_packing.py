@@ -20,6 +20,7 @@ from chipledger_server.domain.packing import (
 from chipledger_testing.hosts import NO_NONCE, SimulatedHost, simulated
 
 LOG = {"origin": 'a","prev":"b', "root": "A" * 43, "size": 7}
+WITHOUT = {"no_evidence": [{"code": "cc-off", "source": "nvml", "detail": '","prev":"'}]}
 
 
 def host() -> SimulatedHost:
@@ -40,10 +41,10 @@ def test_any_text_comes_back(text: bytes, base: bytes) -> None:
 def test_a_full_report_comes_back_with_its_inventory() -> None:
     """The inventory is cut out by its digest and put back where it was."""
     one = host()
-    for changes in ({}, {"log": LOG}):
+    for following, changes in (("prev", {}), ("log", {"log": LOG}), ("no_evidence", WITHOUT)):
         payload = one.full(NO_NONCE, **changes).payload
         digest = b64url_decode(one.inv)
-        text, body = cut_inventory(payload, digest, has_log=bool(changes))
+        text, body = cut_inventory(payload, digest, following=following)
         assert body == encode_canonical(one.inventory)
         assert hashlib.sha256(body).digest() == digest == inventory_of(text)
         assert cut_known(payload, len(body)) == text
