@@ -18,7 +18,8 @@ from chipledger_book.events import ByBoard, ByChip, ByCount, Line, Received
 from chipledger_book.ledger import Book, Booked
 from chipledger_book.matching import Item
 from chipledger_book.physical import ChipState, SeenChip
-from chipledger_book.terms import Grade, day_of
+from chipledger_book.terms import day_of
+from chipledger_evidence.appraisal.grades import Grade
 
 
 def items_of(receipts: Iterable[Booked[Received]], catalogue: Catalogue) -> dict[str, list[Item]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chipledger_book.catalogue import ObservedModel
-from chipledger_book.terms import Grade
+from chipledger_evidence.appraisal.grades import Grade
 
 
 class ChipState(StrEnum):

@@ -14,7 +14,7 @@ from chipledger_book.catalogue import Disagreement, ObservedModel
 from chipledger_book.licences import LicenceType, QuantityUnit
 from chipledger_book.physical import ChipState
 from chipledger_book.tables import TableVersion
-from chipledger_book.terms import Grade
+from chipledger_evidence.appraisal.grades import Grade
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -25,7 +25,7 @@ from chipledger_book.licences import LicenceLine, QuantityUnit
 from chipledger_book.matching import KINDS, Item, match
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import Authorisation, Physical, SiteReport
-from chipledger_book.terms import Grade
+from chipledger_evidence.appraisal.grades import Grade
 from chipledger_testing.book import (
     GB200,
     H100,

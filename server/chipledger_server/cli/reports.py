@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from chipledger_book.terms import Grade
+from chipledger_evidence.appraisal.grades import Grade
 from chipledger_server.cli.desk import answer, desk_of, json_option, table
 from chipledger_server.usecases.allowances import Allowance, allowances
 from chipledger_server.usecases.limits import CANNOT_SEE

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.physical import ChipState, SeenChip
-from chipledger_book.terms import Grade
+from chipledger_evidence.appraisal.grades import Grade
 from chipledger_server.domain.liveness import unseen_ms
 
 

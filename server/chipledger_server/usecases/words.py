@@ -21,7 +21,7 @@ from chipledger_book.events import (
 )
 from chipledger_book.licences import LicenceLine
 from chipledger_book.report import Authorisation, BalanceRow, Physical, SiteReport, Uncovered
-from chipledger_book.terms import GRADE_WORDS, Grade
+from chipledger_evidence.appraisal.grades import GRADE_WORDS, Grade
 from chipledger_server.usecases.allowances import allowances, shared_with
 
 PHYSICAL_WORDS: Final = {

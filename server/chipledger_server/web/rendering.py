@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from chipledger_book.terms import GRADE_WORDS, Grade
+from chipledger_evidence.appraisal.grades import GRADE_WORDS, Grade
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.allowances import allowances
 from chipledger_server.usecases.limits import CANNOT_SEE

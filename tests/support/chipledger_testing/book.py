@@ -23,7 +23,8 @@ from chipledger_book.parties import Party, Site
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import BalanceRow, SiteReport
 from chipledger_book.rules import Tables
-from chipledger_book.terms import Document, Grade
+from chipledger_book.terms import Document
+from chipledger_evidence.appraisal.grades import Grade
 
 TABLES: Final = shipped.tables()
 H100: Final = "H100-SXM5-80GB"

@@ -21,7 +21,7 @@ from chipledger_book.events import (
 from chipledger_book.ledger import fold
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import Physical
-from chipledger_book.terms import Grade
+from chipledger_evidence.appraisal.grades import Grade
 from chipledger_testing.book import (
     GB200,
     H100,

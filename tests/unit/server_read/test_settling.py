@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chipledger_book.physical import ChipState
-from chipledger_book.terms import Grade
+from chipledger_evidence.appraisal.grades import Grade
 from chipledger_server.usecases.physical import (
     Claim,
     Patience,
