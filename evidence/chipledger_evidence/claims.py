@@ -43,7 +43,7 @@ class EvidenceRef(Wire, frozen=True, kw_only=True):
 
     bytes: Annotated[int, msgspec.Meta(ge=1, le=256 * 1024)]
     digest: Digest
-    kind: Annotated[str, whole("[a-z][a-z0-9-]{0,63}")]
+    kind: Annotated[str, whole("[a-z][a-z0-9.-]{0,63}")]
     chip: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHIPS)] | None = None
 
 

@@ -25,6 +25,7 @@ _INVENTORIES: Final = (
     "(?,?,?,?)",
 )
 _BLOB: Final = "INSERT OR IGNORE INTO blobs (digest, token, body) VALUES (?,?,?)"
+_DUE: Final = "INSERT INTO evidence_due (token) VALUES (?)"
 _REFUSAL: Final = (
     "INSERT INTO refusals (host, kid, token, code, detail, received_ms) VALUES (?,?,?,?,?,?)"
 )
@@ -64,7 +65,7 @@ class IngestTables:
     def fits_one_statement(self, arrivals: Sequence[Arrival]) -> bool:
         """Tell whether `put` would run a single statement, which is a transaction by itself."""
         return len(arrivals) <= MOST_ROWS and not any(
-            arrival.inventory is not None or arrival.blobs for arrival in arrivals
+            arrival.inventory is not None or arrival.claims.evidence for arrival in arrivals
         )
 
     def put_singly(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
@@ -105,6 +106,8 @@ class IngestTables:
         for arrival in arrivals:
             for digest, body in arrival.blobs:
                 self._connection.execute(_BLOB, (digest, arrival.pos, body))
+            if arrival.claims.evidence:
+                self._connection.execute(_DUE, (arrival.pos,))
 
     def put_refusals(self, refusals: Iterable[Refusal]) -> None:
         """Insert refusals, for the sequencer to find."""

@@ -5,9 +5,9 @@ Three kinds of rows, and what a loss of each would cost:
 - *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
   `host_keys`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
-  `claims`, `disputes`, `findings`, `timers`. Recomputed
-  from the record by replaying the sequencer's function.
-- *working*: `enrolment_codes`, `principals`, `downtime`, `sequencer`.
+  `claims`, `disputes`, `signatures`, `device_keys`, `findings`, `timers`. Recomputed from the
+  record by replaying the sequencer's function.
+- *working*: `enrolment_codes`, `evidence_due`, `principals`, `downtime`, `sequencer`.
 
 Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. Digests are 32
 raw bytes in columns and base64url on the wire.
@@ -197,6 +197,34 @@ log_runs = Table(
     Column("pos", BigInteger, nullable=False),
     Column("count", BigInteger, nullable=False),
     Index("ix_log_runs_pos", "source", "pos"),
+)
+
+evidence_due = Table(
+    "evidence_due",  # tokens whose evidence waits to be verified, written with the token
+    metadata,
+    Column("token", BigInteger, primary_key=True, autoincrement=False),  # tokens.pos
+)
+
+signatures = Table(
+    "signatures",  # unbroken runs of a chip's own signatures on one host, none too old
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("chip", BigInteger, ForeignKey("chips.id"), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),  # arrival of the first
+    Column("until_ms", BigInteger, nullable=False),  # arrival of the newest
+    Column("token", LargeBinary, nullable=False),  # identity of the token that named the newest
+    Index("ix_signatures_chip", "chip", "host", "since_ms"),
+    Index("ix_signatures_host", "host", "until_ms"),
+)
+
+device_keys = Table(
+    "device_keys",  # the factory key a chip first signed with, for each of its roots of trust
+    metadata,
+    Column("chip", BigInteger, ForeignKey("chips.id"), primary_key=True),
+    Column("rot", Text, primary_key=True),  # gsp | fsp
+    Column("key", LargeBinary, nullable=False),  # SHA-256 of the L4 certificate's public key
+    Column("first_ms", BigInteger, nullable=False),
 )
 
 inventories = Table(

@@ -14,6 +14,8 @@ DERIVED: Final = (
     "presence",
     "disputes",
     "claims",
+    "signatures",
+    "device_keys",
     "inventory_chips",
     "chip_aliases",
     "chips",
