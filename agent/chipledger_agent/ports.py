@@ -6,12 +6,14 @@ from typing import Protocol
 
 from chipledger_agent.domain.chain import Link
 from chipledger_agent.domain.claims import Scan
+from chipledger_agent.domain.evidence import Gathered
 from chipledger_agent.domain.spoolrules import Usage
 from chipledger_agent.domain.state import State
 from chipledger_evidence.answers import Challenge, ChallengeRequest, ReportAnswer
 from chipledger_evidence.claims import Refused
 from chipledger_evidence.enrolment import Enrolment
 from chipledger_evidence.ids import TokenId
+from chipledger_evidence.inventory import Inventory
 from chipledger_evidence.token import Token
 
 
@@ -38,11 +40,43 @@ class Health:
     facts: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A signed token and the evidence bytes that travel beside it."""
+
+    token: Token
+    blobs: tuple[bytes, ...] = ()
+
+
 class Scanner(Protocol):
     """Looks at the machine once. Whatever goes wrong is inside the result, with its reason."""
 
     def scan(self) -> Scan:
         """Return what was seen within the deadline."""
+        ...
+
+
+class EvidenceSource(Protocol):
+    """One way to a device's own signature. Never raises: what failed is a reason in the answer."""
+
+    @property
+    def name(self) -> str:
+        """`nvml`, `corelib` or `redfish`."""
+        ...
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is switched on; one that is not answers with its reason at once."""
+        ...
+
+    def gather(self, nonce: bytes, inventory: Inventory, *, within_s: int) -> Gathered:
+        """Return what the devices of this machine sign over `nonce`, 32 bytes.
+
+        Args:
+            nonce: the device nonce of the round.
+            inventory: what the newest scan saw.
+            within_s: seconds that are left; its own deadline may be shorter, never longer.
+        """
         ...
 
 
@@ -93,8 +127,13 @@ class Collector(Protocol):
         """Return a fresh nonce and the head of the host's chain."""
         ...
 
-    def deliver(self, tokens: Sequence[Token]) -> ReportAnswer:
-        """Return one result a token, in order; *stored* means durable at the collector."""
+    def deliver(self, tokens: Sequence[Token], blobs: Sequence[bytes] = ()) -> ReportAnswer:
+        """Return one result a token, in order; *stored* means durable at the collector.
+
+        Args:
+            tokens: the reports.
+            blobs: the evidence bytes they name.
+        """
         ...
 
     def health(self) -> Health:
@@ -130,15 +169,15 @@ class Spool(Protocol):
         """Return how much waits."""
         ...
 
-    def keep(self, seq: int, token: Token) -> None:
-        """Make `token` durable; only then may it be sent."""
+    def keep(self, seq: int, token: Token, blobs: Sequence[bytes] = ()) -> None:
+        """Make `token` and the blobs it names durable together; only then may it be sent."""
         ...
 
     def waiting(self) -> Sequence[Link]:
         """Return the reports not yet answered, oldest first. All of them are durable."""
         ...
 
-    def load(self, link: Link) -> Token:
+    def load(self, link: Link) -> Report:
         """Return a waiting report; `report-unreadable` when its bytes are not what was signed."""
         ...
 

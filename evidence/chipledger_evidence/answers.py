@@ -19,11 +19,21 @@ TRY_AGAIN = frozenset({"disk-full", "not-stored", "overloaded", "rate-limited", 
 """Codes of a refused token that say nothing against the token: keep it and send it again."""
 
 
+Purpose = Literal["report", "evidence"]
+
+
 class ChallengeRequest(Wire, frozen=True, kw_only=True):
-    """Ask for a nonce; unsigned, so it must cost nothing and say nothing to a stranger."""
+    """Ask for a nonce; unsigned, so it must cost nothing and say nothing to a stranger.
+
+    Attributes:
+        host: who will echo it.
+        kid: with which key.
+        purpose: ``evidence`` asks for the longer life that a round of device evidence takes.
+    """
 
     host: HostName
     kid: Digest
+    purpose: Purpose = "report"
 
 
 class ChainHead(Answer, frozen=True, kw_only=True):

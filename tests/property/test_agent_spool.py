@@ -6,7 +6,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from chipledger_agent.adapters.spool_files import SpoolFiles
 from chipledger_agent.domain.chain import Link
 from chipledger_agent.domain.spoolrules import Limits
-from chipledger_evidence.token import Token, sign_token
+from chipledger_agent.ports import Report
+from chipledger_evidence.claims import EvidenceRef
+from chipledger_evidence.ids import sha256_b64
+from chipledger_evidence.token import sign_token
 from chipledger_testing.agent_host import CHAIN, DAY_S
 from chipledger_testing.claims import heartbeat
 from chipledger_testing.disk import SimulatedDisk
@@ -23,7 +26,7 @@ class SpoolMachine(RuleBasedStateMachine):
         super().__init__()
         self.disk = SimulatedDisk()
         self.now_s = 1_790_000_000
-        self.waiting: dict[Link, Token] = {}
+        self.waiting: dict[Link, Report] = {}
         self.sent: dict[Link, int] = {}
         self.aside: dict[Link, str] = {}
         self.head = 0
@@ -40,13 +43,20 @@ class SpoolMachine(RuleBasedStateMachine):
         self.spool = SpoolFiles(self.disk, chain=CHAIN, limits=limits, keep_sent_s=KEEP_S)
         self.spool.open()
 
-    @rule()
-    def keep(self) -> None:
-        """A report is made."""
+    @rule(blobs=st.lists(st.binary(min_size=1, max_size=64), max_size=3, unique=True))
+    def keep(self, blobs: list[bytes]) -> None:
+        """A report is made, with or without evidence beside it."""
         self.head += 1
-        token = sign_token(heartbeat(seq=self.head, uptime=self.now_s), SIGNER)
-        self.spool.keep(self.head, token)
-        self.waiting[Link(seq=self.head, token=token.identity)] = token
+        refs = tuple(
+            EvidenceRef(bytes=len(blob), digest=sha256_b64(blob), kind="test-kind")
+            for blob in blobs
+        )
+        claims = heartbeat(seq=self.head, uptime=self.now_s, evidence=refs)
+        token = sign_token(claims, SIGNER)
+        self.spool.keep(self.head, token, blobs)
+        self.waiting[Link(seq=self.head, token=token.identity)] = Report(
+            token=token, blobs=tuple(blobs)
+        )
         self.skipped = 0
 
     @precondition(lambda self: self.waiting)

@@ -103,9 +103,9 @@ class HttpCollector:
         body = encode_canonical(request)
         return self._expect(self._post("/v1/challenges", body), Challenge)
 
-    def deliver(self, tokens: Sequence[Token]) -> ReportAnswer:
+    def deliver(self, tokens: Sequence[Token], blobs: Sequence[bytes] = ()) -> ReportAnswer:
         """Return one result a token, in order; *stored* means durable at the collector."""
-        body = encode_body(tokens)
+        body = encode_body(tokens, blobs)
         packed = gzip.compress(body, mtime=0)
         answer = self._post("/v1/reports", packed, media_type=REPORT_TYPE, encoding="gzip")
         if answer.status in _CLIENT_FAULT and not _is_problem(answer):

@@ -1,4 +1,4 @@
-"""The spool as files: one report a file, its place in the chain in its name.
+"""The spool as files: one report a file, its evidence in it, its place in the chain in its name.
 
 Folders of one chain (one enrolled host): ``waiting``, ``sent``, ``aside`` (refused, not told
 yet) and ``told`` (refused, and named in an accepted token). Moving a report is one rename.
@@ -9,6 +9,8 @@ half-way leaves nothing in memory that the disk does not know.
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+
+import msgspec
 
 from chipledger_agent.adapters.durable import TEMPORARY, Disk, storage_failed, write_durably
 from chipledger_agent.adapters.skips import SkipCounter
@@ -23,10 +25,11 @@ from chipledger_agent.domain.spoolrules import (
     head_of,
     in_order,
 )
-from chipledger_evidence.claims import Refused
+from chipledger_agent.ports import Report
+from chipledger_evidence.claims import EvidenceRef, Refused
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.framing import decode_body, encode_body
-from chipledger_evidence.ids import TokenId
+from chipledger_evidence.ids import TokenId, sha256_b64
 from chipledger_evidence.token import Token
 
 WAITING, SENT, ASIDE, TOLD = "waiting", "sent", "aside", "told"
@@ -98,14 +101,14 @@ class SpoolFiles:
                     size_bytes += self._disk.size(self._path(folder, item))
         return Usage(reports=reports, size_bytes=size_bytes)
 
-    def keep(self, seq: int, token: Token) -> None:
-        """Make `token` durable; only then may it be sent."""
+    def keep(self, seq: int, token: Token, blobs: Sequence[bytes] = ()) -> None:
+        """Make `token` and the blobs it names durable together; only then may it be sent."""
         item = Filed(link=Link(seq=seq, token=token.identity))
         folder = f"{self._chain}/{WAITING}"
         self._synced = False
         with self._failing(f"keeping report {seq}"):
             try:
-                write_durably(self._disk, folder, item.name, encode_body([token]))
+                write_durably(self._disk, folder, item.name, encode_body([token], blobs))
             except OSError:
                 # Not sure to be durable: take it back. Where that fails too it still stands in
                 # the listing, so its number stays used and `waiting` will sync it first.
@@ -123,17 +126,18 @@ class SpoolFiles:
             self._synced = True
         return [item.link for item in self._filed(WAITING)]
 
-    def load(self, link: Link) -> Token:
+    def load(self, link: Link) -> Report:
         """Return a waiting report; `report-unreadable` when its bytes are not what was signed."""
         with self._failing(f"reading report {link.seq}"):
             data = self._disk.read(self._path(WAITING, Filed(link=link)))
         try:
-            (token,) = decode_body(data).tokens
+            body = decode_body(data)
+            (token,) = body.tokens
         except (EvidenceError, ValueError) as error:
             raise _unreadable(link) from error
-        if token.identity != link.token:
+        if token.identity != link.token or _named(token) != {*map(sha256_b64, body.blobs)}:
             raise _unreadable(link)
-        return token
+        return Report(token=token, blobs=body.blobs)
 
     def acknowledge(self, link: Link, *, now_s: int) -> None:
         """File a waiting report as sent; it stays for the retention."""
@@ -226,6 +230,18 @@ class SpoolFiles:
             yield
         except OSError as error:
             raise storage_failed(error, what) from error
+
+
+class _Evidence(msgspec.Struct, frozen=True):
+    """The claim that names a token's blobs."""
+
+    evidence: tuple[EvidenceRef, ...] = ()
+
+
+def _named(token: Token) -> set[str]:
+    """Return the digests of the blobs that `token`, whose identity is known to be right, names."""
+    claims = msgspec.json.decode(token.payload, type=_Evidence)
+    return {ref.digest for ref in claims.evidence}
 
 
 def _unreadable(link: Link) -> AgentError:

@@ -1,14 +1,17 @@
 """The cycle itself; the package's docstring states its order of writes."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from chipledger_agent.cycle.contact import Contact
 from chipledger_agent.cycle.delivery import Delivery
+from chipledger_agent.cycle.evidence import Rounds
 from chipledger_agent.cycle.outcome import Outcome, Signed
 from chipledger_agent.domain.chain import InStep, Link, Resend, Resume, agree
 from chipledger_agent.domain.claims import Identity, Moment, Scan, build_claims
+from chipledger_agent.domain.evidence import Packed, is_due
 from chipledger_agent.domain.failures import AgentCode, AgentError
 from chipledger_agent.domain.plan import Cause, LastFull, full_cause
 from chipledger_agent.domain.state import State
@@ -17,6 +20,7 @@ from chipledger_agent.ports import (
     Clock,
     Collector,
     Entropy,
+    EvidenceSource,
     HostFacts,
     Journal,
     Notifier,
@@ -24,7 +28,7 @@ from chipledger_agent.ports import (
     Spool,
     StateStore,
 )
-from chipledger_evidence.answers import ChallengeRequest
+from chipledger_evidence.answers import ChallengeRequest, Purpose
 from chipledger_evidence.claims import AnyClaims
 from chipledger_evidence.codec import decode_strict
 from chipledger_evidence.errors import Code, EvidenceError
@@ -44,11 +48,13 @@ class Settings:
         identity: who signs.
         first_epoch: epoch value of the enrolment, for a host without any state.
         full_period_s: a full report at least this often.
+        evidence_interval_s: devices are asked for evidence at most this often, unasked.
     """
 
     identity: Identity
     first_epoch: str
     full_period_s: int
+    evidence_interval_s: int = 12 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,7 @@ class Ports:
     states: StateStore
     notifier: Notifier
     journal: Journal
+    evidence: tuple[EvidenceSource, ...] = ()
 
 
 class Cycle:
@@ -92,6 +99,12 @@ class Cycle:
             notifier=ports.notifier,
             journal=ports.journal,
         )
+        self._rounds = Rounds(
+            ports.evidence,
+            thumbprint=ports.signer.public.kid,
+            clock=ports.clock,
+            notifier=ports.notifier,
+        )
         self._agreed = False  # the collector's head was compared since we last lost touch
         self._resume: Link | None = None
         self._spare = _NO_CHALLENGE
@@ -116,6 +129,7 @@ class Cycle:
         self._report(scan, outcome)
         if self._contact.state.want_full and not self._contact.pause_s() and not outcome.skipped:
             self._report(scan, outcome)
+        self._evidence(scan, outcome)
         self._prune()
         return self._finish(outcome)
 
@@ -138,8 +152,44 @@ class Cycle:
             self._agreed = False
 
     def _report(self, scan: Scan, outcome: Outcome) -> None:
+        self._keep_one(lambda: self._make(scan, outcome), outcome)
+
+    def _evidence(self, scan: Scan, outcome: Outcome) -> None:
+        """Ask the devices for evidence when that is due, and report it in a token of its own.
+
+        After the ordinary report, which it must never delay: devices may take minutes.
+        """
+        state, now_s = self._contact.state, self._ports.clock.now_s()
+        due = is_due(
+            last_s=state.last_round_s,
+            now_s=now_s,
+            interval_s=self._settings.evidence_interval_s,
+            wanted=state.want_evidence,
+            asks=self._rounds.asks,
+        )
+        if not due or outcome.skipped or self._contact.stopping or not self._ports.spool.has_room():
+            return
+        nonce = self._challenge("evidence")
+        if not nonce:
+            return
+        # First noted, then asked: a machine that dies of the question is not asked in a loop.
+        self._note_round(now_s)
+        packed = self._rounds.ask(nonce, scan.inventory)
+        self._ports.journal.event(
+            "evidence-asked", pieces=len(packed.refs), reasons=len(packed.reasons)
+        )
+        self._keep_one(lambda: self._sign(scan, nonce=nonce, packed=packed), outcome)
+        self._note_round(now_s)  # what the answer wished was wished before it was looked at
+
+    def _note_round(self, now_s: int) -> None:
+        self._contact.state = msgspec.structs.replace(
+            self._contact.state, want_evidence=False, last_round_s=now_s
+        )
+        self._contact.save()
+
+    def _keep_one(self, make: Callable[[], Signed | None], outcome: Outcome) -> None:
         try:
-            signed = self._make(scan, outcome)
+            signed = make()
         except AgentError as error:
             self._skip(error.code, error.detail, outcome)
             return
@@ -148,7 +198,7 @@ class Cycle:
         self._deliver(outcome)
 
     def _make(self, scan: Scan, outcome: Outcome) -> Signed | None:
-        """Sign a report of `scan` and make it durable, or count it as skipped."""
+        """Sign a report of `scan` over the best nonce to be had, or count it as skipped."""
         boot = self._ports.facts.boot()
         inv = inventory_digest(scan.inventory)
         fresh = self._spare_challenge()
@@ -161,12 +211,22 @@ class Cycle:
             code = self._contact.failure or AgentCode.COLLECTOR_UNREACHABLE
             self._skip(code, "the collector never gave a value to echo", outcome)
             return None
+        return self._sign(scan, nonce=nonce, challenged=bool(fresh))
+
+    def _sign(
+        self, scan: Scan, *, nonce: str, packed: Packed | None = None, challenged: bool = True
+    ) -> Signed:
+        """Sign a report of `scan` that echoes `nonce`, and make it durable with its evidence."""
+        boot = self._ports.facts.boot()
+        inv = inventory_digest(scan.inventory)
         cause = self._cause(inv, boot)  # the challenge's answer may have asked for one
-        moment = self._moment(inv, boot, nonce)
+        if packed is None:  # daily at least, somebody must say why no chip signs
+            packed = Packed(reasons=self._rounds.standing_reasons(scan.inventory) if cause else ())
+        moment = self._moment(inv, boot, nonce=nonce, packed=packed)
         token = sign_token(
             build_claims(scan, moment, self._settings.identity, cause=cause), self._ports.signer
         )
-        self._keep(moment, token)
+        self._keep(moment, token, packed.blobs)
         if cause is not None:
             made = LastFull(inv=inv, bootseed=boot.bootseed, iat_s=moment.iat_s)
             self._contact.state = msgspec.structs.replace(
@@ -176,7 +236,7 @@ class Cycle:
         return Signed(
             seq=moment.after.seq + 1,
             cause=cause,
-            challenged=bool(fresh),
+            challenged=challenged,
             resumed=moment.resumed,
         )
 
@@ -189,7 +249,7 @@ class Cycle:
             requested=self._contact.state.want_full,
         )
 
-    def _moment(self, inv: str, boot: Boot, nonce: str) -> Moment:
+    def _moment(self, inv: str, boot: Boot, *, nonce: str, packed: Packed) -> Moment:
         spool = self._ports.spool
         resume = self._resume
         return Moment(
@@ -202,17 +262,18 @@ class Cycle:
             inv=inv,
             skipped=spool.skipped(),
             refused=tuple(spool.untold()),
+            packed=packed,
         )
 
-    def _keep(self, moment: Moment, token: Token) -> None:
-        """Make `token` durable, if a collector could ever take it; raises `AgentError`."""
+    def _keep(self, moment: Moment, token: Token, blobs: Sequence[bytes]) -> None:
+        """Make `token` and its blobs durable, if a collector could take it, or raise."""
         try:
             decode_strict(token.payload, AnyClaims)  # type: ignore[arg-type] # a union is fine
         except EvidenceError as error:
             oversize = error.code is Code.OVERSIZE
             code = AgentCode.REPORT_TOO_LARGE if oversize else AgentCode.REPORT_MALFORMED
             raise AgentError(code, error.detail) from error
-        self._ports.spool.keep(moment.after.seq + 1, token)
+        self._ports.spool.keep(moment.after.seq + 1, token, blobs)
         self._resume = None
 
     def _spare_challenge(self) -> str:
@@ -221,12 +282,14 @@ class Cycle:
         young = self._ports.clock.monotonic_ms() - asked_ms < _SPARE_MS
         return nonce if young else ""
 
-    def _challenge(self) -> str:
+    def _challenge(self, purpose: Purpose = "report") -> str:
         """Return a challenge, after agreeing with the collector on the chain; empty when none."""
         if self._contact.pause_s():
             return ""
         request = ChallengeRequest(
-            host=self._settings.identity.host, kid=self._ports.signer.public.kid
+            host=self._settings.identity.host,
+            kid=self._ports.signer.public.kid,
+            purpose=purpose,
         )
         try:
             answer = self._ports.collector.challenge(request)
@@ -246,8 +309,9 @@ class Cycle:
             )
         )
         self._agreed = True
-        if answer.want == "full":
-            self._contact.state = msgspec.structs.replace(self._contact.state, want_full=True)
+        wish = {"full": "want_full", "evidence": "want_evidence"}.get(answer.want or "")
+        if wish is not None:
+            self._contact.state = msgspec.structs.replace(self._contact.state, **{wish: True})
         return answer.nonce
 
     def _follow(self, agreement: Resume | Resend | InStep) -> None:

@@ -13,12 +13,11 @@ from chipledger_agent.domain.failures import (
     CollectorRefused,
     CollectorUnavailable,
 )
-from chipledger_agent.ports import Clock, Collector, Journal, Notifier, Spool
+from chipledger_agent.ports import Clock, Collector, Journal, Notifier, Report, Spool
 from chipledger_evidence.answers import TRY_AGAIN, RefusedToken, ReportAnswer, Stored
 from chipledger_evidence.claims import FULL_PROFILES, Refused
 from chipledger_evidence.errors import Code
-from chipledger_evidence.framing import MAX_TOKENS
-from chipledger_evidence.token import Token
+from chipledger_evidence.framing import MAX_BLOBS, MAX_TOKENS
 
 MAX_BATCH_BYTES = 1024 * 1024
 """A batch stays well below what one request may hold, for collectors behind small proxies."""
@@ -40,7 +39,7 @@ FAULTS_OF_A_BODY = frozenset(
 
 NONCE_FAULTS = frozenset({Code.SPENT_NONCE, Code.FOREIGN_NONCE})
 
-Batch = Sequence[tuple[Link, Token]]
+Batch = Sequence[tuple[Link, Report]]
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -110,25 +109,27 @@ class Delivery:
         return not self._contact.stopping and self._contact.pause_s() == 0
 
     def _load(self, links: Sequence[Link]) -> Batch:
-        batch: list[tuple[Link, Token]] = []
-        size = 0
+        batch: list[tuple[Link, Report]] = []
+        size = blobs = 0
         for link in links:
             try:
-                token = self._spool.load(link)
+                report = self._spool.load(link)
             except AgentError as error:
                 if error.code != AgentCode.REPORT_UNREADABLE:
                     raise
                 self._journal.trouble("report-unreadable", seq=link.seq, detail=error.detail)
                 self._spool.put_aside(link, code=AgentCode.REPORT_UNREADABLE)
                 continue
-            size += len(token.payload)
-            if batch and size > MAX_BATCH_BYTES:
+            size += len(report.token.payload) + sum(map(len, report.blobs))
+            blobs += len(report.blobs)
+            if batch and (size > MAX_BATCH_BYTES or blobs > MAX_BLOBS):
                 break
-            batch.append((link, token))
+            batch.append((link, report))
         return batch
 
     def _ask(self, batch: Batch) -> ReportAnswer:
-        answer = self._collector.deliver([token for _, token in batch])
+        blobs = dict.fromkeys(blob for _, report in batch for blob in report.blobs)
+        answer = self._collector.deliver([report.token for _, report in batch], tuple(blobs))
         named = [result.token for result in answer.results]
         if named != [link.token for link, _ in batch]:
             raise CollectorUnavailable(
@@ -142,9 +143,9 @@ class Delivery:
         """File each report by its result; return whether it makes sense to send more."""
         full_stored = nonce_refused = False
         put_off: RefusedToken | None = None
-        for (link, token), result in zip(batch, answer.results, strict=True):
+        for (link, report), result in zip(batch, answer.results, strict=True):
             if isinstance(result, Stored):
-                said = msgspec.json.decode(token.payload, type=_Named)
+                said = msgspec.json.decode(report.token.payload, type=_Named)
                 full_stored |= said.eat_profile in FULL_PROFILES
                 self._acknowledge(link, said, outcome)
             elif result.code in NOT_THIS_REPORT or result.code in TRY_AGAIN:
@@ -162,6 +163,7 @@ class Delivery:
             epoch=answer.epoch,
             want_full=asked or (state.want_full and not full_stored),
             contact_s=self._clock.now_s(),
+            want_evidence=state.want_evidence or answer.want == "evidence",
         )
         if put_off is not None:
             self._contact.failed(_put_off(put_off))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from chipledger_agent.domain.chain import Link
+from chipledger_agent.domain.evidence import NOTHING, Packed
 from chipledger_agent.domain.plan import Cause
 from chipledger_evidence.claims import AnyClaims, FullReport, Heartbeat, Refused
 from chipledger_evidence.inventory import Counters, Inventory
@@ -54,6 +55,7 @@ class Moment:
         inv: stable digest of the inventory.
         skipped: scans not made or not kept since the last token.
         refused: reports put aside that no accepted token has named yet.
+        packed: the evidence it names, and why there is no more.
     """
 
     after: Link
@@ -65,6 +67,7 @@ class Moment:
     inv: str
     skipped: int
     refused: tuple[Refused, ...]
+    packed: Packed = NOTHING
 
 
 def build_claims(
@@ -82,6 +85,8 @@ def build_claims(
         site=identity.site,
         uptime=moment.uptime_s,
         counters=scan.counters,
+        evidence=moment.packed.refs,
+        no_evidence=moment.packed.reasons,
         refused=moment.refused[:MAX_REFUSED],
         resumed=moment.resumed,
         skipped=moment.skipped,

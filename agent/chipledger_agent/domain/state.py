@@ -16,9 +16,13 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         last_full: newest full report that was not refused.
         want_full: the collector asked for a full report that is not spooled yet.
         contact_s: host clock of the last answer, Unix seconds; 0 when there was none.
+        want_evidence: the collector asked for device evidence since the last round.
+        last_round_s: host clock when devices were last asked, Unix seconds; 0 for never.
     """
 
     epoch: str | None = None
     last_full: LastFull | None = None
     want_full: bool = False
     contact_s: int = 0
+    want_evidence: bool = False
+    last_round_s: int = 0

@@ -31,6 +31,7 @@ class Challenges:
         self._nonce_key = nonce_keys[0]
         self._counts = counts
         self._ttl_s = policy.challenge_ttl_s
+        self._evidence_ttl_s = policy.evidence_ttl_s
 
     def make(self, request: ChallengeRequest) -> Challenge:
         """Return a nonce for the host, and where its chain stands.
@@ -48,10 +49,12 @@ class Challenges:
             )
         if known.trust.revoked:
             raise EvidenceError(Code.REVOKED_KEY, f"key {request.kid} of {request.host} is revoked")
-        expires_s = self._clock.now_ms() // 1000 + self._ttl_s
+        for_evidence = request.purpose == "evidence"
+        ttl_s = self._evidence_ttl_s if for_evidence else self._ttl_s
+        expires_s = self._clock.now_ms() // 1000 + ttl_s
         nonce = mint(
             self._nonce_key,
-            kind=Kind.CHALLENGE,
+            kind=Kind.EVIDENCE if for_evidence else Kind.CHALLENGE,
             host=request.host,
             time_s=expires_s,
             random=self._entropy(RANDOM_BYTES),

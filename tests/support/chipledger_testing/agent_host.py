@@ -1,6 +1,6 @@
 """One host whose agent runs in this process, on a disk and a collector that can fail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chipledger_agent.adapters.durable import Disk
@@ -9,7 +9,7 @@ from chipledger_agent.adapters.state_file import StateFile
 from chipledger_agent.cycle import Cycle, Outcome, Ports, Settings
 from chipledger_agent.domain.claims import Identity
 from chipledger_agent.domain.spoolrules import Limits
-from chipledger_agent.ports import Entropy
+from chipledger_agent.ports import Entropy, EvidenceSource
 from chipledger_evidence.ids import TokenId, ueid
 from chipledger_evidence.token import Token
 from chipledger_testing.agent_ports import Machine, ManualClock, Notes, SeededEntropy
@@ -28,9 +28,9 @@ class WatchedSpool(SpoolFiles):
 
     promised: dict[TokenId, int]
 
-    def keep(self, seq: int, token: Token) -> None:  # type: ignore[explicit-override] # typing.override needs Python 3.12
-        """Make `token` durable, and note the promise."""
-        super().keep(seq, token)
+    def keep(self, seq: int, token: Token, blobs: Sequence[bytes] = ()) -> None:  # type: ignore[explicit-override] # typing.override needs Python 3.12
+        """Make `token` durable with its blobs, and note the promise."""
+        super().keep(seq, token, blobs)
         self.promised[token.identity] = seq
 
 
@@ -50,6 +50,7 @@ class AgentHost:
     notes: Notes = field(default_factory=Notes)
     signer: SeededSigner = field(default_factory=lambda: SeededSigner("agent host"))
     promised: dict[TokenId, int] = field(default_factory=dict)
+    evidence: tuple[EvidenceSource, ...] = ()
     make_collector: Callable[[ManualClock], SimulatedCollector] = SimulatedCollector
     collector: SimulatedCollector = field(init=False)
     spool: WatchedSpool = field(init=False)
@@ -87,6 +88,7 @@ class AgentHost:
             states=StateFile(self.disk, chain=CHAIN, journal=self.notes),
             notifier=self.notes,
             journal=self.notes,
+            evidence=self.evidence,
         )
         self.cycle = Cycle(settings, ports)
 

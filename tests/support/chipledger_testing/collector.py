@@ -21,6 +21,7 @@ from chipledger_evidence.answers import (
     RefusedToken,
     ReportAnswer,
     Stored,
+    Want,
 )
 from chipledger_evidence.claims import AnyClaims, FullReport, SealedReport
 from chipledger_evidence.codec import b64url_decode, b64url_encode
@@ -34,6 +35,7 @@ from chipledger_evidence.token import Token
 from chipledger_evidence.verify import HostTrust, VerifiedToken, verify_token
 
 CHALLENGE_TTL_S = 120
+EVIDENCE_TTL_S = 600
 EPOCH_WINDOW_S = 4 * 3600
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -69,7 +71,9 @@ class SimulatedCollector:
     Attributes:
         kept: every stored token by identity, in order of arrival.
         enrolled: trust in each key.
+        blobs: every evidence blob that came, by digest.
         wants_full: ask for a full report at the next answer.
+        wants_evidence: ask for device evidence, where no full report is wanted.
         trouble: what happens to the next requests, first first.
         indigestible: reports that make the collector refuse the whole body they come in.
         not_now: codes with which the next new tokens are put off, empty text for none.
@@ -88,7 +92,9 @@ class SimulatedCollector:
         self._spent: dict[str, TokenId] = {}
         self.enrolled: dict[str, HostTrust] = {}
         self.kept: dict[TokenId, Kept] = {}
+        self.blobs: dict[str, bytes] = {}
         self.wants_full = False
+        self.wants_evidence = False
         self.tells_time = True
         self.trouble: list[Trouble] = []
         self.indigestible: set[TokenId] = set()
@@ -138,23 +144,27 @@ class SimulatedCollector:
         trust = self.enrolled.get(request.kid)
         if trust is None or trust.host != request.host:
             raise CollectorRefused(Code.UNKNOWN_KEY, f"no host with key {request.kid}")
-        expires = self._clock.now_s() + CHALLENGE_TTL_S
+        for_evidence = request.purpose == "evidence"
+        expires = self._clock.now_s() + (EVIDENCE_TTL_S if for_evidence else CHALLENGE_TTL_S)
         answer = Challenge(
             expires=expires,
             head=self._head(request.host),
-            nonce=self._mint(Kind.CHALLENGE, request.host, expires),
-            want="full" if self.wants_full else None,
+            nonce=self._mint(
+                Kind.EVIDENCE if for_evidence else Kind.CHALLENGE, request.host, expires
+            ),
+            want=self._want(),
         )
         self._end(lost)
         return answer
 
-    def deliver(self, tokens: Sequence[Token]) -> ReportAnswer:
+    def deliver(self, tokens: Sequence[Token], blobs: Sequence[bytes] = ()) -> ReportAnswer:
         """Return one result a token, in order."""
         lost = self._begin("deliver")
         if not 0 < len(tokens) <= MAX_TOKENS:
             raise CollectorRefused(Code.OVERSIZE, f"{len(tokens)} tokens in one body")
         if not self.indigestible.isdisjoint(token.identity for token in tokens):
             raise CollectorRefused(Code.MALFORMED_FRAMING, "as the test asked")
+        self.blobs |= {sha256_b64(blob): blob for blob in blobs}
         results = [self._take(token) for token in tokens]
         newest = next((kept for kept in reversed(self.kept.values())), None)
         unknown = newest is not None and not self._knows(newest.claims)
@@ -162,7 +172,7 @@ class SimulatedCollector:
         answer = ReportAnswer(
             epoch=self._mint(Kind.EPOCH, trust, self._clock.now_s()),
             results=tuple(results),
-            want="full" if self.wants_full or unknown else None,
+            want=self._want(unknown=unknown),
         )
         self._end(lost)
         return answer
@@ -174,6 +184,11 @@ class SimulatedCollector:
         return Health(working=True, clock_s=clock_s, facts={"name": self._name})
 
     # the rules
+
+    def _want(self, *, unknown: bool = False) -> Want | None:
+        if self.wants_full or unknown:
+            return "full"
+        return "evidence" if self.wants_evidence else None
 
     def _enrol(self, body: bytes) -> Enrolment:
         try:

@@ -74,7 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "/v1/challenges":
                 return 200, self.port.challenge(decode_strict(body, ChallengeRequest))
             case "/v1/reports":
-                answer = self.port.deliver(decode_body(body).tokens)
+                records = decode_body(body)
+                answer = self.port.deliver(records.tokens, records.blobs)
                 refused = all(isinstance(result, RefusedToken) for result in answer.results)
                 return (REFUSED_STATUS if refused else 200), answer
             case _:

@@ -253,9 +253,9 @@ def test_a_request_refused_for_another_reason_keeps_its_reports(host: AgentHost)
 class Muddled(SimulatedCollector):
     """Answers as no collector may: its results name other reports than it was sent."""
 
-    def deliver(self, tokens: Sequence[Token]) -> ReportAnswer:  # type: ignore[explicit-override] # typing.override needs Python 3.12
+    def deliver(self, tokens: Sequence[Token], blobs: Sequence[bytes] = ()) -> ReportAnswer:  # type: ignore[explicit-override] # typing.override needs Python 3.12
         """Name the wrong report."""
-        answer = super().deliver(tokens)
+        answer = super().deliver(tokens, blobs)
         wrong = msgspec.structs.replace(answer.results[0], token=NO_PREVIOUS)
         return msgspec.structs.replace(answer, results=(wrong, *answer.results[1:]))
 

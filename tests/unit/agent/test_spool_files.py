@@ -6,7 +6,7 @@ from chipledger_agent.adapters.spool_files import SpoolFiles
 from chipledger_agent.domain.chain import START, Link
 from chipledger_agent.domain.failures import AgentCode, AgentError
 from chipledger_agent.domain.spoolrules import Filed, Limits
-from chipledger_agent.ports import Spool
+from chipledger_agent.ports import Report, Spool
 from chipledger_evidence.claims import Refused
 from chipledger_evidence.framing import encode_body
 from chipledger_evidence.token import Token, sign_token
@@ -62,7 +62,7 @@ def test_a_kept_report_survives_the_worst_crash(disk: SimulatedDisk, spool: Spoo
     again = opened(disk.restarted(lambda: False))
 
     assert seqs(again) == [1]
-    assert again.load(again.head()) == token
+    assert again.load(again.head()) == Report(token=token)
 
 
 def test_reports_wait_in_chain_order(spool: SpoolFiles) -> None:
