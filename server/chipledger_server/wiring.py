@@ -148,7 +148,11 @@ def open_desk(config: Config) -> Desk:
 
 def measure_of(config: Config) -> Measure:
     """Return what balances are measured by: the shipped tables and the configured policy."""
-    return Measure(tables=tables(), silence_limit_ms=config.policy.silence_limit_ms)
+    return Measure(
+        tables=tables(),
+        silence_limit_ms=config.policy.silence_limit_ms,
+        signature_ms=26 * 3_600_000,
+    )
 
 
 def gate_of(config: Config, people: SqlPeople) -> Gate:

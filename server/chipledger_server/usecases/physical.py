@@ -49,6 +49,7 @@ class Claim:
         reading: what the inventory says of it.
         since_ms: start of the unbroken run of fresh sightings.
         until_ms: newest fresh sighting up to the time asked for.
+        signed_ms: newest arrival, up to that time, of the chip's own signature from this host.
     """
 
     chip: int | None
@@ -66,6 +67,7 @@ class Claim:
     device: str | None = None
     subsystem: str | None = None
     bdf: str | None = None
+    signed_ms: int | None = None
 
     @property
     def model(self) -> ObservedModel:
@@ -89,32 +91,34 @@ class Rival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """A claim and what it comes to."""
+    """A claim, what it comes to, and how it is known."""
 
     claim: Claim
     standing: Standing
-
-    @property
-    def grade(self) -> Grade:
-        """G1 where the driver's word counts, G0 where it is no more than a declaration."""
-        return Grade.G0 if self.standing is Standing.UNCOUNTED else Grade.G1
+    grade: Grade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a host may not answer before it is silent.
+    """How old what we know may be: a host's answer before it is silent, a chip's signature.
 
     Attributes:
         limit_ms: the silence limit of the policy.
         downtime: when the collector itself was not accepting, as (from, to), in milliseconds.
+        signature_ms: how long a chip's own signature keeps its grade.
     """
 
     limit_ms: int
     downtime: Sequence[tuple[int, int]] = ()
+    signature_ms: int = 0
 
     def silent(self, last_ms: int, at_ms: int) -> bool:
         """Tell whether a host last heard at one time is silent at another."""
         return unseen_ms(last_ms, at_ms, self.downtime) > self.limit_ms
+
+    def signed(self, signed_ms: int | None, at_ms: int) -> bool:
+        """Tell whether a signature that arrived at one time still counts at another."""
+        return signed_ms is not None and at_ms - signed_ms <= self.signature_ms
 
 
 def settle(
@@ -136,12 +140,16 @@ def settle(
     """
     held = tuple(claims)
     elsewhere: Mapping[int, list[Rival]] = _by_chip(rivals, held)
+    standings = [
+        _standing(claim, elsewhere, disputed, patience=patience, at_ms=at_ms) for claim in held
+    ]
     return tuple(
         Settled(
             claim=claim,
-            standing=_standing(claim, elsewhere, disputed, patience=patience, at_ms=at_ms),
+            standing=standing,
+            grade=_grade(claim, standing, patience=patience, at_ms=at_ms),
         )
-        for claim in held
+        for claim, standing in zip(held, standings, strict=True)
     )
 
 
@@ -167,6 +175,13 @@ def seen_chips(settled: Iterable[Settled]) -> tuple[SeenChip, ...]:
         for one in settled
         if one.standing in states
     )
+
+
+def _grade(claim: Claim, standing: Standing, *, patience: Patience, at_ms: int) -> Grade:
+    """Return G3 for the chip's own word, G1 for the driver's, G0 for what nothing confirms."""
+    if standing is Standing.UNCOUNTED:
+        return Grade.G0
+    return Grade.G3 if patience.signed(claim.signed_ms, at_ms) else Grade.G1
 
 
 def _by_chip(rivals: Iterable[Rival], held: Sequence[Claim]) -> Mapping[int, list[Rival]]:

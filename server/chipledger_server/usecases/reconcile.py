@@ -6,7 +6,7 @@ sites that share a licence or an ultimate parent with it. Nothing else of the fl
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chipledger_book.balance import Question, linked_sites, reconcile, undeclared
@@ -27,10 +27,18 @@ class Measure:
     Attributes:
         tables: catalogue, country lists and rule set.
         silence_limit_ms: how long a host may not answer.
+        signature_ms: how long a chip's own signature keeps its grade.
     """
 
     tables: Tables
     silence_limit_ms: int
+    signature_ms: int
+
+    def patience(self, downtime: Sequence[tuple[int, int]]) -> Patience:
+        """Return how old what we know may be, the collector's own downtime left out."""
+        return Patience(
+            limit_ms=self.silence_limit_ms, downtime=downtime, signature_ms=self.signature_ms
+        )
 
 
 class Uncounted(Answer, frozen=True, kw_only=True):
@@ -116,9 +124,7 @@ class Balances:
         self._book = book
         self._when = when
         self._measure = measure
-        self._patience = Patience(
-            limit_ms=measure.silence_limit_ms, downtime=snapshot.downtime(when)
-        )
+        self._patience = measure.patience(snapshot.downtime(when))
         self._settled: dict[str, tuple[Settled, ...]] = {}
 
     def of(self, site: str) -> SiteBalance:

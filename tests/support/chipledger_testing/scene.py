@@ -96,7 +96,7 @@ class Scene:
     @property
     def measure(self) -> Measure:
         """Shipped tables, and three hours of patience."""
-        return Measure(tables=TABLES, silence_limit_ms=SILENCE_MS)
+        return Measure(tables=TABLES, silence_limit_ms=SILENCE_MS, signature_ms=26 * 3_600_000)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -246,6 +246,19 @@ class Scene:
         )
         return key
 
+    def finding_record(self, finding: str, kind: str, detail: dict[str, Any]) -> None:
+        """Write the record that a finding was opened with."""
+        self._record(EntryType.FINDING, finding, self.now_ms, type=kind, detail=detail)
+
+    def name(self, chip: Chip, kind: str, value: str) -> None:
+        """Write that a known chip bears another name as well."""
+        aliases = schema.chip_aliases.c
+        with self.engine.begin() as connection:
+            if connection.execute(select(aliases.chip).where(aliases.value == value)).first():
+                return
+        key = self.chip_id(chip)
+        self._put(schema.chip_aliases, kind=kind, value=value, chip=key, first_ms=self.now_ms)
+
     def downtime(self, start: int, end: int) -> None:
         """Write that the collector was not accepting."""
         self._put(schema.downtime, from_ms=start, to_ms=end)
@@ -328,8 +341,8 @@ class Scene:
             self._put(schema.chip_aliases, kind=kind, value=value, chip=key, first_ms=at)
         return key
 
-    def _record(self, kind: EntryType, subject: str, at: int) -> bytes:
-        record, salt = encode_canonical({"subject": subject}), self.entropy(16)
+    def _record(self, kind: EntryType, subject: str, at: int, **said: Any) -> bytes:  # noqa: ANN401
+        record, salt = encode_canonical({"subject": subject, **said}), self.entropy(16)
         leaf = entry_hash(make_entry(kind, record, salt=salt, time_ms=at))
         self._put(
             schema.records,

@@ -1,5 +1,7 @@
 """What sightings come to: present, silent, disputed, moved."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,3 +92,20 @@ def test_a_chip_is_counted_once(sightings: list[tuple[str, int]]) -> None:
 
     assert len(states) == min(1, len(claims))
     assert set(states) <= {ChipState.PRESENT, ChipState.SILENT}
+
+
+def test_a_chips_own_signature_is_its_grade_until_it_is_too_old() -> None:
+    """The limit itself still counts; without a signature the driver's word is what there is."""
+    patience = Patience(limit_ms=LIMIT, signature_ms=600)
+    signed = [replace(claim(), signed_ms=at) for at in (AT, AT - 600, AT - 601, None)]
+    settled = [settle([one], [], frozenset(), patience=patience, at_ms=AT)[0] for one in signed]
+
+    assert [one.grade for one in settled] == [Grade.G3, Grade.G3, Grade.G1, Grade.G1]
+
+
+def test_a_signature_does_not_make_a_contradicted_line_count() -> None:
+    """Where the views differ, nothing says that the chip which signed is this line."""
+    one = replace(claim(reading=Reading.UNCONFIRMED), signed_ms=AT)
+    patience = Patience(limit_ms=LIMIT, signature_ms=600)
+
+    assert settle([one], [], frozenset(), patience=patience, at_ms=AT)[0].grade is Grade.G0

@@ -47,7 +47,14 @@ def claims(
     runs = newest_runs(when, site=site, host=host).cte("runs")
     devices = _DEVICES.c
     query = (
-        select(runs.c.host, runs.c.site, runs.c.since_ms, runs.c.until_ms, *devices)
+        select(
+            runs.c.host,
+            runs.c.site,
+            runs.c.since_ms,
+            runs.c.until_ms,
+            _signed(runs.c.host, when.seen_until_ms).label("signed_ms"),
+            *devices,
+        )
         .select_from(runs.join(_DEVICES, devices.inventory == runs.c.inventory))
         .order_by(runs.c.host, devices.index)
     )
@@ -111,6 +118,23 @@ def _until(at: int) -> Any:  # noqa: ANN401 - an SQL expression
     return case((end > at, literal(at)), else_=end)
 
 
+def _signed(host: Any, at: int) -> Any:  # noqa: ANN401 - SQL expressions
+    """Return when, up to a time, a device's own signature last arrived from a host.
+
+    Inside a run of signatures none was ever too old, so any moment of it stands for its last.
+    """
+    run = schema.signatures.alias("signed").c
+    return (
+        select(case((run.until_ms > at, literal(at)), else_=run.until_ms))
+        .where(run.chip == _DEVICES.c.chip, run.host == host, run.since_ms <= at)
+        .order_by(run.since_ms.desc())
+        .limit(1)
+        .correlate(_DEVICES)
+        .correlate_except(schema.signatures)
+        .scalar_subquery()
+    )
+
+
 def _open(column: Any, at: int) -> Any:  # noqa: ANN401 - SQL expressions
     return or_(column.is_(None), column > at)
 
@@ -161,4 +185,5 @@ def _claim(row: Mapping[Any, Any], later: Mapping[int, str]) -> Claim:
         device=row["device"],
         subsystem=row["subsystem"],
         bdf=row["bdf"],
+        signed_ms=row["signed_ms"],
     )

@@ -1,12 +1,18 @@
 """Putting together what a reader is shown, for API and screens alike."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from chipledger_book.catalogue import Identified, ObservedModel, Sku, identify
 from chipledger_book.terms import day_of
 from chipledger_server.usecases.physical import Patience
 from chipledger_server.usecases.reading import Snapshot, When
 from chipledger_server.usecases.reconcile import Measure
+
+ANOTHER_SITE: Final = "another site"
+"""What a reader is told instead of a site outside its scope."""
+ANOTHER_HOST: Final = "another host"
+"""What a reader is told instead of a host of such a site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +36,8 @@ class Look:
         return self.scope is None or (site is not None and site in self.scope)
 
     def patience(self) -> Patience:
-        """Return when a host is silent."""
-        return Patience(
-            limit_ms=self.measure.silence_limit_ms, downtime=self.snapshot.downtime(self.when)
-        )
+        """Return when a host is silent, and a chip's signature too old."""
+        return self.measure.patience(self.snapshot.downtime(self.when))
 
     def model(self, observed: ObservedModel) -> Sku | None:
         """Return the model an observation names, or None."""
