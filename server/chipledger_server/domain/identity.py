@@ -1,9 +1,11 @@
 """Which chip a line of an inventory is: PDI before UUID, and never a serial number."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 AliasKind = Literal["pdi", "uuid"]
+MOST_BEFORE: Final = 8
+"""Names a chip bore before that a change lists: a host may have made it bear any number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +33,13 @@ class Resolved:
         chip: its id, or None for a chip never seen.
         learn: aliases that name it from now on.
         changed: in words, when a pair of PDI and UUID changed.
+        before: the names in these words that earlier reports gave, maybe of another site.
     """
 
     chip: int | None
     learn: tuple[tuple[AliasKind, str], ...]
     changed: str | None = None
+    before: tuple[str, ...] = ()
 
 
 def resolve(pdi: str | None, uuid: str | None, known: Known) -> Resolved:
@@ -46,21 +50,21 @@ def resolve(pdi: str | None, uuid: str | None, known: Known) -> Resolved:
     """
     if pdi is not None and known.by_pdi is not None:
         learn = _unless(known.by_uuid, "uuid", uuid)
-        others = known.uuids_of_pdi - {uuid}
-        changed = (
-            f"chip with PDI {pdi} now says {uuid}, before {', '.join(sorted(others))}"
-            if uuid is not None and uuid not in known.uuids_of_pdi and others
-            else None
-        )
-        return Resolved(chip=known.by_pdi, learn=learn, changed=changed)
+        others = tuple(sorted(known.uuids_of_pdi - {uuid})[:MOST_BEFORE])
+        if uuid is None or uuid in known.uuids_of_pdi or not others:
+            return Resolved(chip=known.by_pdi, learn=learn)
+        changed = f"chip with PDI {pdi} now says {uuid}, before {', '.join(others)}"
+        return Resolved(chip=known.by_pdi, learn=learn, changed=changed, before=others)
     if known.by_uuid is None:
         return Resolved(chip=None, learn=(*_unless(None, "pdi", pdi), *_unless(None, "uuid", uuid)))
     if pdi is None or not known.pdis_of_uuid:
         return Resolved(chip=known.by_uuid, learn=_unless(None, "pdi", pdi))
+    others = tuple(sorted(known.pdis_of_uuid)[:MOST_BEFORE])
     return Resolved(
         chip=None,
         learn=(("pdi", pdi),),
-        changed=f"{uuid} now has PDI {pdi}, before {', '.join(sorted(known.pdis_of_uuid))}",
+        changed=f"{uuid} now has PDI {pdi}, before {', '.join(others)}",
+        before=others,
     )
 
 

@@ -11,7 +11,7 @@ from chipledger_server.domain.crosscheck import Checked, Line, State, check
 from chipledger_server.domain.duplicates import overlaps, settle
 from chipledger_server.domain.findings import MOST_LISTED, About, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
-from chipledger_server.domain.identity import AliasKind, Known, resolve
+from chipledger_server.domain.identity import AliasKind, Known, Resolved, resolve
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence_store import SequenceStore
 
@@ -50,7 +50,11 @@ class Holdings:
         host.chips = held | unanswered
         self._note(host, inventory, checked, token)
         if changes:
-            detail = {"changes": changes[:MOST_LISTED]}
+            listed = changes[:MOST_LISTED]
+            detail = {
+                "before": sorted({name for change in listed for name in change.before}),
+                "changes": [change.changed for change in listed],
+            }
             self.noting.event(host, Kind.IDENTITY_CHANGED, token, detail)
 
     def watch(self, host: HostState, before_ms: int, token: LoggedToken) -> None:
@@ -136,14 +140,14 @@ class Holdings:
 
     def _resolve(
         self, host: HostState, checked: Checked, token: LoggedToken
-    ) -> tuple[frozenset[int], list[str]]:
+    ) -> tuple[frozenset[int], list[Resolved]]:
         """Return the chips held, and the pairs of identifiers that changed."""
         known = self.store.lines(token.claims.inv)
         if known is not None:
             return known, []
         named = self.store.aliases(_names(checked.lines))
         resolved: list[tuple[Line, int | None]] = []
-        changes: list[str] = []
+        changes: list[Resolved] = []
         for line in checked.lines:
             chip = None
             if line.state is not State.NOT_PHYSICAL and (line.pdi or line.uuid):
@@ -157,7 +161,9 @@ class Holdings:
         held = (chip for line, chip in resolved if chip is not None and line.state in HELD)
         return frozenset(held), changes
 
-    def _identify(self, host: HostState, line: Line, token: LoggedToken, changes: list[str]) -> int:
+    def _identify(
+        self, host: HostState, line: Line, token: LoggedToken, changes: list[Resolved]
+    ) -> int:
         """Return the chip of a line whose aliases do not simply agree on one."""
         named = self.store.aliases(_names([line]))  # anew: the line before may have taught some
         by_pdi, by_uuid = named.get(("pdi", line.pdi)), named.get(("uuid", line.uuid))
@@ -174,7 +180,7 @@ class Holdings:
         for kind, value in answer.learn:
             self.store.learn(kind, value, chip, token.received_ms)
         if answer.changed is not None:
-            changes.append(answer.changed)
+            changes.append(answer)
         return chip
 
     def _note(

@@ -3,7 +3,7 @@
 Every question has two times: `as_of`, what was true at, and `known_at`, what was known at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -223,6 +223,12 @@ class Snapshot(Protocol):
         self, chip: int, when: When, *, scope: frozenset[str] | None, limit: int
     ) -> Sightings:
         """Return where a chip was seen."""
+        ...
+
+    def names_seen(
+        self, names: Collection[str], *, scope: frozenset[str] | None
+    ) -> frozenset[str]:
+        """Return which PDIs and UUIDs hosts of these sites reported of a chip they name."""
         ...
 
     def disputes(self, chip: int, when: When, *, scope: frozenset[str] | None) -> Sequence[Dispute]:

@@ -13,13 +13,12 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from chipledger_server.usecases.access import Principal, demand_site
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked
-from chipledger_server.usecases.reconcile import balance_of
 from chipledger_server.usecases.refusals import Refusal
 from chipledger_server.usecases.showing.chips import chip_detail
 from chipledger_server.usecases.showing.events import event_of
 from chipledger_server.usecases.showing.findings import finding, worst_first
 from chipledger_server.usecases.showing.hosts import host_detail, list_hosts
-from chipledger_server.usecases.showing.sites import list_sites, site_detail
+from chipledger_server.usecases.showing.sites import balance, list_sites, site_detail
 from chipledger_server.usecases.times import when
 from chipledger_server.web.api.record import rule_table
 from chipledger_server.web.auth import SESSION_COOKIE, SESSION_S, demand_own_form
@@ -150,7 +149,7 @@ def site(
             reader=request.user,
             travel=travel,
             detail=site_detail(look, site_id),
-            balance=balance_of(look.snapshot, site_id, look.when, look.measure),
+            balance=balance(look, site_id),
             hosts=list_hosts(look, after="", limit=HOSTS_SHOWN, site=site_id),
             findings=worst_first(look, asked, limit=FINDINGS_SHOWN),
             events=look.snapshot.events(events, after=0, limit=EVENTS_SHOWN),

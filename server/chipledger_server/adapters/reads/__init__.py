@@ -4,7 +4,7 @@ One request reads from one snapshot: a deferred transaction, which in WAL mode n
 the writer and sees one state from its first statement to its last.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, select
@@ -116,6 +116,10 @@ class SqlSnapshot:
     ) -> Sightings:
         """Return where a chip was seen."""
         return chips.sightings(self._connection, chip, when, scope=scope, limit=limit)
+
+    def names_seen(self, names: Collection[str], *, scope: frozenset[str] | None) -> frozenset[str]:
+        """Return which PDIs and UUIDs hosts of these sites reported of a chip they name."""
+        return chips.names_seen(self._connection, names, scope=scope)
 
     def disputes(self, chip: int, when: When, *, scope: frozenset[str] | None) -> Sequence[Dispute]:
         """Return the disputes over a chip."""

@@ -1,7 +1,7 @@
 """Chips, read: their names, where they were seen, and who else claims them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select
@@ -16,6 +16,8 @@ _CHIPS = schema.chips.c
 _ALIASES = schema.chip_aliases.c
 _DEVICES = schema.inventory_chips.c
 _RUNS = schema.presence.c
+_KINDS = ("pdi", "uuid")
+_MOST_PARAMETERS = 10_000
 
 
 def chips(connection: Connection, ask: ChipsAsked, *, after: int, limit: int) -> list[ChipSummary]:
@@ -29,11 +31,11 @@ def chips(connection: Connection, ask: ChipsAsked, *, after: int, limit: int) ->
     if ask.chip is not None:
         query = query.where(_CHIPS.id == ask.chip)
     if ask.name is not None:
-        query = query.where(_named(ask.name))
+        query = query.where(_named(ask.name, ask.scope))
     if ask.scope is not None:
         query = query.where(_seen_at(ask.scope, ask.when))
     rows = connection.execute(query).all()
-    names = _aliases(connection, [row.id for row in rows], ask.when)
+    names = _aliases(connection, [row.id for row in rows], ask)
     return [
         ChipSummary(id=row.id, first_ms=row.first_ms, aliases=tuple(names[row.id])) for row in rows
     ]
@@ -74,6 +76,23 @@ def sightings(
     return Sightings(seen=seen, model=model)
 
 
+def names_seen(
+    connection: Connection, names: Collection[str], *, scope: frozenset[str] | None
+) -> frozenset[str]:
+    """Return which PDIs and UUIDs hosts of these sites reported of a chip that they name."""
+    if scope is None or not names:
+        return frozenset(names)
+    found: set[str] = set()
+    wanted = sorted(names)
+    for start in range(0, len(wanted), _MOST_PARAMETERS):
+        part = wanted[start : start + _MOST_PARAMETERS]
+        query = select(_ALIASES.value).where(
+            _ALIASES.kind.in_(_KINDS), _ALIASES.value.in_(part), _reported_at(scope)
+        )
+        found.update(connection.execute(query).scalars())
+    return frozenset(found)
+
+
 def disputes(
     connection: Connection, chip: int, when: When, *, scope: frozenset[str] | None
 ) -> list[Dispute]:
@@ -102,11 +121,31 @@ def _ended(until_ms: int | None, at_ms: int) -> int | None:
     return until_ms if until_ms is not None and until_ms <= at_ms else None
 
 
-def _named(name: str) -> ColumnElement[bool]:
-    """Return the condition that a chip bears a name: PDI, UUID or board serial."""
-    alias = exists().where(_ALIASES.chip == _CHIPS.id, _ALIASES.value == name)
-    serial = exists().where(_DEVICES.chip == _CHIPS.id, _DEVICES.serial == name)
-    return or_(alias, serial)
+def _named(name: str, scope: frozenset[str] | None) -> ColumnElement[bool]:
+    """Return the condition that a chip bears a name: PDI, UUID or board serial.
+
+    For a reader with a scope only names that hosts of these sites reported are names.
+    """
+    if scope is None:
+        alias = exists().where(_ALIASES.chip == _CHIPS.id, _ALIASES.value == name)
+        serial = exists().where(_DEVICES.chip == _CHIPS.id, _DEVICES.serial == name)
+        return or_(alias, serial)
+    return exists().where(
+        _DEVICES.chip == _CHIPS.id,
+        or_(_DEVICES.pdi == name, _DEVICES.uuid == name, _DEVICES.serial == name),
+        _RUNS.inventory == _DEVICES.inventory,
+        _RUNS.site.in_(scope),
+    )
+
+
+def _reported_at(scope: frozenset[str]) -> ColumnElement[bool]:
+    """Return the condition that a host of one of the sites reported an alias of its chip."""
+    return exists().where(
+        _DEVICES.chip == _ALIASES.chip,
+        or_(_DEVICES.pdi == _ALIASES.value, _DEVICES.uuid == _ALIASES.value),
+        _RUNS.inventory == _DEVICES.inventory,
+        _RUNS.site.in_(scope),
+    )
 
 
 def _seen_at(scope: frozenset[str], when: When) -> ColumnElement[bool]:
@@ -119,13 +158,16 @@ def _seen_at(scope: frozenset[str], when: When) -> ColumnElement[bool]:
     )
 
 
-def _aliases(connection: Connection, ids: Sequence[int], when: When) -> dict[int, list[Alias]]:
+def _aliases(connection: Connection, ids: Sequence[int], ask: ChipsAsked) -> dict[int, list[Alias]]:
+    """Return the names of chips; for a reader with a scope those that its sites reported."""
     found: dict[int, list[Alias]] = defaultdict(list)
     query = (
         select(schema.chip_aliases)
-        .where(_ALIASES.chip.in_(ids), _ALIASES.first_ms <= when.known_at_ms)
+        .where(_ALIASES.chip.in_(ids), _ALIASES.first_ms <= ask.when.known_at_ms)
         .order_by(_ALIASES.kind, _ALIASES.first_ms, _ALIASES.value)
     )
+    if ask.scope is not None:
+        query = query.where(_reported_at(ask.scope))
     for row in connection.execute(query).mappings():
         alias = Alias(kind=row["kind"], value=row["value"], first_ms=row["first_ms"])
         found[row["chip"]].append(alias)

@@ -14,6 +14,8 @@ from chipledger_evidence.codec import b64url_encode, encode_canonical
 from chipledger_evidence.entry import EntryType, TokenAccepted, make_entry
 from chipledger_evidence.ids import sha256_b64
 from chipledger_server.adapters import schema
+from chipledger_server.adapters.reads.chips import names_seen
+from chipledger_server.domain.findings import Kind
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.views import ChainLink, LogEntry
 
@@ -49,7 +51,7 @@ def entries(
         pos = run["pos"] + start - run["first"]
         read = _tokens if run["source"] == "token" else _records
         found += read(connection, pos, count, start)
-    return [_view(one, entitled=_entitled(one, scope)) for one in found]
+    return [_view(one, entitled=_entitled(connection, one, scope)) for one in found]
 
 
 def chain(
@@ -167,7 +169,7 @@ def _site(connection: Connection, subject: str) -> str | None:
     return None if found is None else str(found.site)
 
 
-def _entitled(one: _Behind, scope: frozenset[str] | None) -> bool:
+def _entitled(connection: Connection, one: _Behind, scope: frozenset[str] | None) -> bool:
     """Tell whether a reader may have a record: it is about one of its sites and names no other."""
     if scope is None:
         return True
@@ -175,8 +177,17 @@ def _entitled(one: _Behind, scope: frozenset[str] | None) -> bool:
         return False
     if one.kind is not EntryType.FINDING:
         return True
-    detail = msgspec.json.decode(one.record, type=dict[str, Any]).get("detail", {})
+    record = msgspec.json.decode(one.record, type=dict[str, Any])
+    detail = record.get("detail", {})
+    if record.get("type") == Kind.IDENTITY_CHANGED and not _names_own(connection, detail, scope):
+        return False
     return all(value in scope for name, value in detail.items() if name.endswith("_site"))
+
+
+def _names_own(connection: Connection, detail: Mapping[str, Any], scope: frozenset[str]) -> bool:
+    """Tell whether hosts of these sites reported every earlier name that a change gives."""
+    before = detail.get("before")
+    return before is not None and names_seen(connection, before, scope=scope) >= set(before)
 
 
 def _view(one: _Behind, *, entitled: bool) -> LogEntry:

@@ -8,7 +8,7 @@ from chipledger_server.usecases.reading import ChipsAsked
 from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
-from chipledger_server.usecases.showing.hosts import device
+from chipledger_server.usecases.showing.hosts import devices
 from chipledger_server.usecases.views import ChipDetail, ChipSummary, Device
 
 SIGHTINGS_SHOWN: Final = 100
@@ -26,7 +26,8 @@ def chips_of_site(
     """Return what the hosts of a site hold, device by device, in the order of host and place."""
     settled = settle_site(look.snapshot, site, look.when, look.patience())
     rest = [one for one in settled if (one.claim.host, one.claim.place) > after]
-    return [(one.claim.host, device(look, one)) for one in rest[:limit]]
+    page = rest[:limit]
+    return [(one.claim.host, shown) for one, shown in zip(page, devices(look, page), strict=True)]
 
 
 def chip_detail(look: Look, chip: int) -> ChipDetail:

@@ -8,11 +8,13 @@ import msgspec
 from chipledger_server.domain.findings import INNOCENT, Kind, encode_detail, in_words
 from chipledger_server.usecases.reading import FindingRow, FindingsAsked
 from chipledger_server.usecases.refusals import Code, Refusal
-from chipledger_server.usecases.showing import Look
+from chipledger_server.usecases.showing import ANOTHER_HOST, ANOTHER_SITE, Look
 from chipledger_server.usecases.views import FindingView
 
 _KINDS: Final = frozenset(Kind)
 _SITE: Final = "_site"
+_BEFORE: Final = ", before "
+_ELSEWHERE: Final = f"a name seen at {ANOTHER_SITE}"
 
 
 def list_findings(
@@ -45,8 +47,10 @@ def finding(look: Look, key: str) -> FindingView:
 
 def view(look: Look, row: FindingRow) -> FindingView:
     """Return a finding in words, without what belongs to sites the reader may not see."""
-    detail = redacted(msgspec.json.decode(row.detail, type=dict[str, Any]), look)
     kind = Kind(row.type) if row.type in _KINDS else None
+    detail = redacted(msgspec.json.decode(row.detail, type=dict[str, Any]), look)
+    if kind is Kind.IDENTITY_CHANGED:
+        detail = _own_names(detail, look)
     return FindingView(
         id=row.id,
         type=row.type,
@@ -73,11 +77,38 @@ def redacted(detail: Mapping[str, Any], look: Look) -> dict[str, Any]:
     shown = dict(detail)
     for member, value in detail.items():
         if member.endswith(_SITE) and not look.sees(str(value)):
-            shown[member] = "a site outside your scope"
+            shown[member] = ANOTHER_SITE
             host = member.removesuffix(_SITE) + "_host"
             if host in shown:
-                shown[host] = "another host"
+                shown[host] = ANOTHER_HOST
     return shown
+
+
+def _own_names(detail: Mapping[str, Any], look: Look) -> dict[str, Any]:
+    """Return what changed, without the names that only hosts of other sites gave a chip.
+
+    Who reports a name known from papers would be told by the change what the real chip is
+    called. A finding that does not say which names are earlier ones loses all of them.
+    """
+    if look.scope is None:
+        return dict(detail)
+    changes = [str(change) for change in detail.get("changes", ())]
+    if "before" not in detail:
+        return {"changes": [change.split(_BEFORE, 1)[0] for change in changes]}
+    before = [str(name) for name in detail["before"]]
+    hidden = set(before) - look.snapshot.names_seen(before, scope=look.scope)
+    for name in sorted(hidden, key=len, reverse=True):  # none is left as a part of a longer one
+        changes = [_without(change, name) for change in changes]
+    return {
+        "before": [_ELSEWHERE if name in hidden else name for name in before],
+        "changes": changes,
+    }
+
+
+def _without(change: str, name: str) -> str:
+    """Return a change without an earlier name; what the own host says now stays."""
+    now, cut, earlier = change.rpartition(_BEFORE)
+    return now + cut + earlier.replace(name, _ELSEWHERE)
 
 
 def _words(kind: Kind | None, detail: Mapping[str, Any], name: str) -> str:

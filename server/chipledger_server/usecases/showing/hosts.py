@@ -71,7 +71,7 @@ def host_detail(look: Look, host: str) -> HostDetail:
         inventory=None if facts.inventory is None else b64url_encode(facts.inventory),
         keys=tuple(look.snapshot.keys(host, look.when)),
         views=_views(inventory),
-        devices=tuple(device(look, one) for one in own),
+        devices=tuple(devices(look, own)),
         runs=tuple(look.snapshot.runs(host, look.when, limit=RUNS_SHOWN)),
         chain=tuple(links),
     )
@@ -87,8 +87,19 @@ def chain(look: Look, host: str, *, before: int | None, limit: int) -> Sequence[
     return look.snapshot.chain(host, look.when, before=before, limit=limit)
 
 
-def device(look: Look, one: Settled) -> Device:
-    """Return one device of a host's newest inventory and what it counts as."""
+def devices(look: Look, settled: Sequence[Settled]) -> list[Device]:
+    """Return devices of newest inventories and what they count as.
+
+    A PDI that only hosts of other sites reported is not told to a reader who may not see them.
+    """
+    named = {one.claim.pdi for one in settled if one.claim.pdi is not None}
+    seen = look.snapshot.names_seen(named, scope=look.scope)
+    return [
+        _device(look, one, pdi=one.claim.pdi if one.claim.pdi in seen else None) for one in settled
+    ]
+
+
+def _device(look: Look, one: Settled, *, pdi: str | None) -> Device:
     claim = one.claim
     model = look.model(claim.model)
     return Device(
@@ -100,7 +111,7 @@ def device(look: Look, one: Settled) -> Device:
         sku=model.sku if model else None,
         name=claim.name,
         uuid=claim.uuid,
-        pdi=claim.pdi,
+        pdi=pdi,
         serial=claim.serial,
         bdf=claim.bdf,
     )

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from chipledger_book.ledger import fold
 from chipledger_book.parties import Site
-from chipledger_book.report import GradeStack
+from chipledger_book.report import CeilingUse, GradeStack
 from chipledger_server.usecases.reading import FindingsAsked
-from chipledger_server.usecases.reconcile import Balances, SiteBalance, all_balances
-from chipledger_server.usecases.showing import Look
+from chipledger_server.usecases.reconcile import Balances, SiteBalance, all_balances, balance_of
+from chipledger_server.usecases.showing import ANOTHER_SITE, Look
 from chipledger_server.usecases.views import Answer, Page
 
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -86,6 +87,23 @@ def site_detail(look: Look, site: str) -> SiteDetail:
     declared = book.site(site, look.when.as_of_ms)
     balance = Balances(look.snapshot, book, look.when, look.measure).of(site)
     return SiteDetail(site=declared, summary=summary(balance, _open(look, site).get(site, {})))
+
+
+def balance(look: Look, site: str) -> SiteBalance:
+    """Return the balance of one site; other sites the reader may not see have no name in it.
+
+    Raises:
+        BookError: `unknown-site`, or tables that lack what the book holds.
+    """
+    found = balance_of(look.snapshot, site, look.when, look.measure)
+    ceilings = tuple(_named_for(look, use) for use in found.report.ceilings)
+    return replace(found, report=replace(found.report, ceilings=ceilings))
+
+
+def _named_for(look: Look, use: CeilingUse) -> CeilingUse:
+    """Return the use of a ceiling; that others used it too is said, not which they are."""
+    seen = {one if look.sees(one) else ANOTHER_SITE for one in use.sites}
+    return replace(use, sites=tuple(sorted(seen)))
 
 
 def _open(look: Look, site: str | None = None) -> Mapping[str | None, Mapping[str, int]]:

@@ -6,7 +6,7 @@ from litestar.params import FromPath
 
 from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.reading import When
-from chipledger_server.usecases.reconcile import SiteBalance, balance_of
+from chipledger_server.usecases.reconcile import SiteBalance
 from chipledger_server.usecases.showing.chips import chips_of_site
 from chipledger_server.usecases.showing.hosts import list_hosts
 from chipledger_server.usecases.showing.sites import (
@@ -15,6 +15,7 @@ from chipledger_server.usecases.showing.sites import (
     list_sites,
     site_detail,
 )
+from chipledger_server.usecases.showing.sites import balance as balance_for
 from chipledger_server.usecases.views import DevicesPage, HostsPage, SiteDevice
 from chipledger_server.web.api.asking import LIST, SITE, ApiRequest, next_cursor
 from chipledger_server.web.context import Paging, Parts
@@ -60,7 +61,7 @@ def balance(
     """Return the balance of a site with both verdicts and the versions of every table used."""
     demand_site(request.user, site_id)
     with parts.look(request.user, times) as look:
-        return balance_of(look.snapshot, site_id, look.when, look.measure)
+        return balance_for(look, site_id)
 
 
 @get("/sites/{site_id:str}/hosts", sync_to_thread=True, responses=SITE)
