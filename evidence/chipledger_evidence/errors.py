@@ -31,6 +31,12 @@ class Code(StrEnum):
     MALFORMED_PROOF = "malformed-proof"
     PROOF_MISMATCH = "proof-mismatch"
     MALFORMED_ENTRY = "malformed-entry"
+    MALFORMED_TPM = "malformed-tpm"
+    TPM_KEY_ATTRIBUTES = "tpm-key-attributes"
+    TPM_STATEMENT_MISMATCH = "tpm-statement-mismatch"
+    EK_MISMATCH = "ek-mismatch"
+    EK_CERTIFICATE_FORGED = "ek-certificate-forged"
+    WRONG_TIER = "wrong-tier"
 
 
 class EvidenceError(Exception):
