@@ -11,22 +11,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from chipledger_evidence.claims import Seconds
-from chipledger_evidence.codec import (
-    Answer,
-    Wire,
-    b64url_decode,
-    b64url_encode,
-    decode_strict,
-    encode_canonical,
-)
-from chipledger_evidence.errors import Code, EvidenceError
+from chipledger_evidence.codec import Answer, Wire
+from chipledger_evidence.compact import read_statement, sign_statement
 from chipledger_evidence.ids import Digest, HostName, SiteName, whole
 from chipledger_evidence.inventory import MAX_CHIPS, Count, Text
-from chipledger_evidence.keys import Algorithm, Jwk, PublicKey, Signer, load_jwk
+from chipledger_evidence.keys import Jwk, PublicKey, Signer, load_jwk
+from chipledger_evidence.tpm.offer import TpmOffer
 
-MEDIA_TYPE = "application/jwt"
-MAX_REQUEST_BYTES = 64 * 1024
-_PARTS = 3
+ENROLMENT_TYP = "chipledger-enrolment+jwt"
 
 EnrolmentCode = Annotated[str, whole("ce-[a-z2-7]{32}")]
 """``ce-`` and 32 base32 characters (160 random bits)."""
@@ -42,14 +34,6 @@ class KeyTier(StrEnum):
     PKCS11 = "pkcs11"
 
 
-class EnrolmentHeader(Wire, frozen=True, kw_only=True):
-    """The whole JOSE header of an enrolment request."""
-
-    alg: Algorithm
-    kid: Digest
-    typ: Literal["chipledger-enrolment+jwt"]
-
-
 class EnrolmentRequest(Wire, frozen=True, kw_only=True):
     """What an agent asks for, signed with the key it asks for.
 
@@ -62,6 +46,7 @@ class EnrolmentRequest(Wire, frozen=True, kw_only=True):
         tier: what holds the private key.
         ueid: EAT identity of the host.
         hardware: DMI vendor and product, self-reported.
+        tpm: the TPM that holds the key; the answer is then an `ActivationChallenge`.
         v: version of this format.
     """
 
@@ -73,6 +58,7 @@ class EnrolmentRequest(Wire, frozen=True, kw_only=True):
     ueid: Annotated[str, whole("[A-Za-z0-9_-]{44}")]
     serials: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_CHIPS)] = ()
     hardware: Text | None = None
+    tpm: TpmOffer | None = None
     v: Literal[1] = 1
 
 
@@ -104,12 +90,7 @@ class Enrolment(Answer, frozen=True, kw_only=True):
 
 def sign_enrolment(request: EnrolmentRequest, signer: Signer) -> bytes:
     """Return `request` as the compact JWS that is posted."""
-    header = EnrolmentHeader(
-        alg=signer.public.alg, kid=signer.public.kid, typ="chipledger-enrolment+jwt"
-    )
-    text = f"{b64url_encode(encode_canonical(header))}.{b64url_encode(encode_canonical(request))}"
-    signature = signer.sign(text.encode("ascii"))
-    return f"{text}.{b64url_encode(signature)}".encode("ascii")
+    return sign_statement(request, signer, typ=ENROLMENT_TYP)
 
 
 def open_enrolment(body: bytes) -> tuple[EnrolmentRequest, PublicKey]:
@@ -121,16 +102,6 @@ def open_enrolment(body: bytes) -> tuple[EnrolmentRequest, PublicKey]:
         EvidenceError: `oversize`, `malformed-token`, `malformed-key`, `wrong-algorithm`,
             `bad-signature` and the codes of the strict codec.
     """
-    if len(body) > MAX_REQUEST_BYTES:
-        raise EvidenceError(Code.OVERSIZE, f"{len(body)} bytes of enrolment request")
-    parts = body.split(b".")
-    if len(parts) != _PARTS:
-        raise EvidenceError(Code.MALFORMED_TOKEN, "an enrolment request has three parts")
-    header_bytes, payload, signature = (b64url_decode(part) for part in parts)
-    header = decode_strict(header_bytes, EnrolmentHeader)
-    request = decode_strict(payload, EnrolmentRequest)
-    key = load_jwk(request.jwk)
-    if key.kid != header.kid or key.alg != header.alg:
-        raise EvidenceError(Code.WRONG_ALGORITHM, "kid or alg do not belong to the key inside")
-    key.verify(signature, b".".join(parts[:2]))
-    return request, key
+    statement = read_statement(body, EnrolmentRequest, typ=ENROLMENT_TYP)
+    key = load_jwk(statement.said.jwk)
+    return statement.by(key), key

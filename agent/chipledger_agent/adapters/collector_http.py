@@ -23,7 +23,7 @@ from chipledger_agent.domain.failures import (
 from chipledger_agent.ports import Clock, Health
 from chipledger_evidence.answers import Challenge, ChallengeRequest, ReportAnswer
 from chipledger_evidence.codec import decode_answer, encode_canonical
-from chipledger_evidence.enrolment import MEDIA_TYPE as ENROLMENT_TYPE
+from chipledger_evidence.compact import MEDIA_TYPE as STATEMENT_TYPE
 from chipledger_evidence.enrolment import Enrolment
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.framing import MEDIA_TYPE as REPORT_TYPE
@@ -95,7 +95,7 @@ class HttpCollector:
 
     def enrol(self, request: bytes) -> Enrolment:
         """Return the enrolment of the key that signed `request` (compact JWS)."""
-        answer = self._post("/v1/enrolments", request, media_type=ENROLMENT_TYPE)
+        answer = self._post("/v1/enrolments", request, media_type=STATEMENT_TYPE)
         return self._expect(answer, Enrolment)
 
     def challenge(self, request: ChallengeRequest) -> Challenge:

@@ -14,8 +14,9 @@ import structlog
 
 from chipledger_evidence.answers import Challenge, ChallengeRequest, Problem
 from chipledger_evidence.codec import decode_strict, encode_canonical
-from chipledger_evidence.enrolment import MAX_REQUEST_BYTES, Enrolment
-from chipledger_evidence.enrolment import MEDIA_TYPE as ENROLMENT_TYPE
+from chipledger_evidence.compact import MAX_REQUEST_BYTES
+from chipledger_evidence.compact import MEDIA_TYPE as STATEMENT_TYPE
+from chipledger_evidence.enrolment import Enrolment
 from chipledger_evidence.errors import Code as EvidenceCode
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.framing import MAX_BODY_BYTES, Body, decode_body
@@ -34,7 +35,7 @@ _MAX_CHALLENGE_BYTES: Final = 1024
 _MAX_FORM_BYTES: Final = 16 * 1024
 _BODILESS: Final = frozenset({"GET", "HEAD"})
 _REPORT_TYPE: Final = REPORT_TYPE.encode()
-_ENROLMENT_TYPE: Final = ENROLMENT_TYPE.encode()
+_STATEMENT_TYPE: Final = STATEMENT_TYPE.encode()
 _LOG: Final = structlog.get_logger("chipledger.doors")
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -156,7 +157,7 @@ class AgentDoors:
         await answer(send, 200, [(b"content-type", _JSON)], encode_canonical(challenge))
 
     async def _enrol(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await self._body(scope, receive, _ENROLMENT_TYPE, MAX_REQUEST_BYTES)
+        body = await self._body(scope, receive, _STATEMENT_TYPE, MAX_REQUEST_BYTES)
         loop = asyncio.get_running_loop()
         enrolment = await loop.run_in_executor(None, self._enrolments.enrol, body)
         _LOG.info("host-enrolled", host=enrolment.host, site=enrolment.site)
