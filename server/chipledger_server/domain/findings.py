@@ -47,6 +47,15 @@ class Kind(StrEnum):
     SCAN_INCOMPLETE = "scan-incomplete"
     SCANS_SKIPPED = "scans-skipped"
     LOG_CONFLICT = "log-conflict"
+    GRADE_DROP = "grade-drop"
+    IDENTITY_CHANGED_IN_SLOT = "identity-changed-in-slot"
+    CERT_NVML_MISMATCH = "cert-nvml-mismatch"
+    HOST_KEY_CLONED = "host-key-cloned"
+    COUNTER_BACKWARD = "counter-backward"
+    LIBRARY_SUSPECT = "library-suspect"
+    FIELD_WENT_MISSING = "field-went-missing"
+    HIDDEN_CHIP = "hidden-chip"
+    EVIDENCE_REFUSED = "evidence-refused"
 
 
 SEVERITY: Final[Mapping[Kind, Severity]] = {
@@ -64,6 +73,15 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     Kind.SCAN_INCOMPLETE: Severity.MEDIUM,
     Kind.SCANS_SKIPPED: Severity.LOW,
     Kind.LOG_CONFLICT: Severity.CRITICAL,
+    Kind.GRADE_DROP: Severity.HIGH,
+    Kind.IDENTITY_CHANGED_IN_SLOT: Severity.LOW,
+    Kind.CERT_NVML_MISMATCH: Severity.HIGH,
+    Kind.HOST_KEY_CLONED: Severity.CRITICAL,
+    Kind.COUNTER_BACKWARD: Severity.HIGH,
+    Kind.LIBRARY_SUSPECT: Severity.HIGH,
+    Kind.FIELD_WENT_MISSING: Severity.MEDIUM,
+    Kind.HIDDEN_CHIP: Severity.CRITICAL,
+    Kind.EVIDENCE_REFUSED: Severity.HIGH,
 }
 
 INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
@@ -105,6 +123,43 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
     ),
     Kind.SCANS_SKIPPED: ("the host's disk was full", "the host was too busy to scan in time"),
     Kind.LOG_CONFLICT: ("none that the collector could give for itself: ask its operator",),
+    Kind.GRADE_DROP: (
+        "the host left confidential computing, or a mode or driver change took the ability away",
+        "the agent's source of evidence is broken or was turned off",
+        "the chip has a defect and does not answer for evidence any more",
+    ),
+    Kind.IDENTITY_CHANGED_IN_SLOT: (
+        "a board was swapped for a spare or a repaired one, as happens to some every hundred a year",
+    ),
+    Kind.CERT_NVML_MISMATCH: (
+        "a new variant whose die the chip catalogue does not connect with its name yet",
+    ),
+    Kind.HOST_KEY_CLONED: (
+        "a mainboard, and its TPM with it, was moved to another server without saying so",
+        "a virtual machine was cloned together with the state of its software TPM",
+    ),
+    Kind.COUNTER_BACKWARD: (
+        "the board was repaired, and its memory of errors and of time erased",
+        "an administrator reset the aggregate error counts",
+        "power was lost before the board had written its newest counts down",
+    ),
+    Kind.LIBRARY_SUSPECT: (
+        "the agent runs in a container that brings its own driver libraries",
+        "another distribution's build of the same driver version",
+        "a driver upgrade is half done until the next boot",
+    ),
+    Kind.FIELD_WENT_MISSING: (
+        "a firmware update of the board, or a mode such as MIG, took the value away",
+    ),
+    Kind.HIDDEN_CHIP: (
+        "the chip fell off its host's bus and waits for repair",
+        "the chip is handed to a virtual machine that was not linked to this host",
+    ),
+    Kind.EVIDENCE_REFUSED: (
+        "an agent kept evidence past the life of its challenge",
+        "a management controller mixed up two of its chips, or cut a report short",
+        "the driver signs in a form that this version does not read yet",
+    ),
 }
 
 
@@ -217,4 +272,27 @@ _WORDS: Final[Mapping[Kind, Callable[[Detail], str]]] = {
     Kind.LOG_CONFLICT: lambda _: (
         "The host holds two signed checkpoints of this collector's log that contradict each other."
     ),
+    Kind.GRADE_DROP: lambda d: (
+        f"Chips are known less well than they once were: {_listed(d['chips'])}."
+    ),
+    Kind.IDENTITY_CHANGED_IN_SLOT: lambda d: (
+        f"Another chip stands in a slot: {_listed(d['changes'])}."
+    ),
+    Kind.CERT_NVML_MISMATCH: lambda d: (
+        f"A chip's certificate contradicts the driver: {_listed(d['differences'])}."
+    ),
+    Kind.HOST_KEY_CLONED: lambda d: f"A host's key is in two places: {_listed(d['signs'])}.",
+    Kind.COUNTER_BACKWARD: lambda d: (
+        f"Counters that only grow went backward: {_listed(d['counters'])}."
+    ),
+    Kind.LIBRARY_SUSPECT: lambda d: (
+        f"The library that answered may not be the driver's: {_listed(d['reasons'])}."
+    ),
+    Kind.FIELD_WENT_MISSING: lambda d: (
+        f"Values once read are now said not to be supported: {_listed(d['fields'])}."
+    ),
+    Kind.HIDDEN_CHIP: lambda d: (
+        f"{d['witness']} names chips that the host does not report: {_listed(d['chips'])}."
+    ),
+    Kind.EVIDENCE_REFUSED: lambda d: f"Device evidence was refused: {d['code']} ({d['what']}).",
 }

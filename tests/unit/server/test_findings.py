@@ -6,23 +6,29 @@ from chipledger_server.domain.findings import INNOCENT, SEVERITY, Kind, finding_
 
 DETAIL = {
     "changes": ["x"],
+    "chips": ["x"],
     "code": "bad-signature",
     "count": 2,
+    "counters": ["x"],
     "difference_s": -900,
     "differences": ["x"],
     "disputed_host": "h-b",
     "disputed_site": "b",
+    "fields": ["x"],
     "hosts": 10,
     "kept_host": "h-a",
     "kept_site": "a",
     "missing": ["2-3"],
     "models": ["x"],
     "name": "NVIDIA H100 80GB HBM3",
+    "reasons": ["x"],
     "seq": 7,
+    "signs": ["x"],
     "silent": 3,
     "skipped": 4,
     "uuid": "GPU-1",
     "what": ["x"],
+    "witness": "Switch x",
 }
 
 
