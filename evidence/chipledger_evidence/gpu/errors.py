@@ -8,7 +8,6 @@ class GpuCode(StrEnum):
 
     UNKNOWN_KIND = "evidence-unknown-kind"
     MALFORMED_ENVELOPE = "evidence-malformed-envelope"
-    NONCE_NOT_OURS = "evidence-nonce-not-ours"
     CHAIN_TOO_LARGE = "chain-too-large"
     CHAIN_MALFORMED = "chain-malformed"
     CHAIN_WRONG_COUNT = "chain-wrong-count"
@@ -38,6 +37,7 @@ class GpuCode(StrEnum):
     REVOKED = "certificate-revoked"
     REVOCATION_UNKNOWN = "revocation-unknown"
     MANIFEST_NOT_CHECKED = "manifest-not-checked"
+    NOT_JUDGED = "evidence-not-judged"
 
 
 class GpuEvidenceError(Exception):
