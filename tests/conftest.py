@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from chipledger_testing.suites import Suite, lacking, load, shared_folder
+from chipledger_testing.suites import Suite, distribution, load, remedy, shared_folder
 
 ENVIRON: Mapping[str, str] = os.environ
 IN_CI = bool(ENVIRON.get("CI"))
-SUITES = load(ENVIRON)
+SUITES = load(ENVIRON, system=distribution())
 LEFT_OUT = "suite left out: "
 
 settings.register_profile("dev", max_examples=50, deadline=None)
@@ -54,10 +54,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     absent = [
         suite for suite in SUITES.values() if any(_names(suite, reason) for reason in reasons)
     ]
-    if packages := lacking(absent):
-        terminalreporter.write_line(
-            f"to run them, on Debian or Ubuntu: apt-get install {' '.join(packages)}"
-        )
+    if line := remedy(absent):
+        terminalreporter.write_line(f"to run them, on Debian or Ubuntu: {line}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

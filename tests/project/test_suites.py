@@ -1,13 +1,14 @@
 """What is left out is said, with the line that would bring it; with CI set nothing is left out."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from chipledger_testing.suites import CHECKOUT, Suite, lacking, load
+from chipledger_testing.suites import CHECKOUT, Suite, lacking, load, program, remedy
 
 SAMPLE = """
 import pytest
@@ -75,9 +76,55 @@ def test_with_ci_set_no_test_may_skip_itself(sample: Path) -> None:
     assert run(sample, {"PATH": os.environ["PATH"]}, "-k", "shy").returncode == 0
 
 
+def test_no_test_leaves_itself_out() -> None:
+    """What may be left out is a suite of the list: only that is named with what would bring it."""
+    itself = {CHECKOUT / "tests" / "project" / name for name in ("test_make.py", "test_suites.py")}
+    left_out = re.compile(r"pytest\.(skip|importorskip)\(|mark\.skip")
+    tests = set((CHECKOUT / "tests").rglob("test_*.py")) - itself
+
+    assert tests
+    assert not [test.name for test in tests if left_out.search(test.read_text(encoding="utf-8"))]
+
+
+def put_program(folder: Path, status: int) -> str:
+    """Put a program into `folder` that answers everything with `status`; return its path."""
+    path = folder / f"program-{status}"
+    path.write_text(f"#!/bin/sh\nexit {status}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_program_that_only_says_what_to_install_is_missing(tmp_path: Path) -> None:
+    """A command on PATH that fails even at telling its version is passed over."""
+    stub, real = put_program(tmp_path, 10), put_program(tmp_path, 0)
+
+    assert program(stub) is None
+    assert program(f"{stub}|{real}") == real
+    assert Suite(name="x", what="", commands=(stub,)).missing() == (stub,)
+
+
+def test_where_a_browser_is_a_snap_the_line_says_so(tmp_path: Path) -> None:
+    """Ubuntu's apt has no Chromium: it is not asked for one, and the line names the snap."""
+    gone = (tmp_path / "gone",)
+    compiler = Suite(name="cc", what="", files=gone, apt=("gcc",))
+    here = load({}, system="ubuntu")["browser"]
+    browser = Suite(name="browser", what="", files=gone, apt=here.apt, snap=here.snap)
+
+    assert lacking([browser, compiler]) == ["gcc"]
+    assert remedy([browser, compiler]) == "apt-get install gcc && snap install chromium"
+    assert remedy([browser]) == "snap install chromium"
+
+
+def test_debian_needs_no_snap() -> None:
+    """There the browser is a package like any other."""
+    browser = load({}, system="debian")["browser"]
+
+    assert (browser.apt, browser.snap) == (("chromium",), ())
+
+
 def test_a_command_may_have_alternatives() -> None:
     """One of the programs named by a need is enough."""
-    either = Suite(name="x", what="", commands=("no-such-program|sh",), apt=("x",))
+    either = Suite(name="x", what="", commands=("no-such-program|tar",), apt=("x",))
     neither = Suite(name="x", what="", commands=("no-such-program|nor-this",), apt=("x",))
 
     assert either.missing() == ()

@@ -1,6 +1,6 @@
 """A real collector with real reports, and a real browser that looks at it."""
 
-import shutil
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, sync_playwright
 from chipledger_testing.collector_process import CollectorProcess, running
 from chipledger_testing.commands import Commands
 from chipledger_testing.hosts import simulated
+from chipledger_testing.suites import load, program
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
@@ -43,8 +43,8 @@ def auditor(collector: CollectorProcess) -> str:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Return a browser without a window."""
-    program = next(path for path in map(shutil.which, NAMES) if path)
+    (need,) = load(os.environ)["browser"].commands
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=program(need), args=OPTIONS)
         yield browser
         browser.close()

@@ -42,6 +42,12 @@ def scan_until(marker: bytes, root: Path, library: Path) -> Scan:
     return ChildScanner(monotonic_ms=watch, command=command, spawn=watch.spawn, root=root).scan()
 
 
+def c_library() -> Path:
+    """Return a shared object that root owns and everybody has: this process's C library."""
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    return next(Path(line.split()[-1]) for line in maps if "/libc.so" in line or "/libc-" in line)
+
+
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
     """Return the root of an HGX H100 host."""
@@ -67,16 +73,17 @@ def test_a_library_is_loaded_by_its_path_and_described(host: Path, tmp_path: Pat
     assert (facts.owner_uid, facts.size_bytes) == (os.getuid(), library.stat().st_size)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a root-owned library")
 def test_a_listed_library_of_root_is_the_real_provider(host: Path, tmp_path: Path) -> None:
-    """A root-owned file from the allow-list is `nvml`."""
-    library = build_library(tmp_path)
-    library.chmod(0o755)
+    """A root-owned file from the allow-list is `nvml`, whatever it then answers."""
+    library = c_library()
     command = scan_command(root=host, libraries=(tmp_path / "absent.so", library))
 
-    provider = ChildScanner(monotonic_ms=now_ms, command=command).scan().inventory.provider
+    inventory = ChildScanner(monotonic_ms=now_ms, command=command).scan().inventory
 
-    assert (provider.kind, provider.library is None) == ("nvml", False)
+    facts = inventory.provider.library
+    assert facts is not None
+    assert (inventory.provider.kind, facts.path, facts.owner_uid) == ("nvml", str(library), 0)
+    assert inventory.error == Unread(nvml=13)  # the C library is none of NVML's: no such function
 
 
 def test_a_listed_library_that_others_may_write_is_not_loaded(host: Path, tmp_path: Path) -> None:
