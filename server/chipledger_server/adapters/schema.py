@@ -282,6 +282,7 @@ presence = Table(
     Column("since_ms", BigInteger, nullable=False),
     Column("until_ms", BigInteger),  # null: the running one, whose end is hosts.fresh_ms
     Index("ix_presence_site", "site", "since_ms"),
+    Column("held", LargeBinary),  # where the scan failed: the inventory whose chips it holds still
     Index("ix_presence_host", "host", "since_ms"),
     Index("ix_presence_inventory", "inventory"),
 )

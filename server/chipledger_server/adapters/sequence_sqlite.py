@@ -33,6 +33,10 @@ _HOST: Final = (
     "SELECT num, id, site, enrolled_ms, seq, token, missing, received_ms, fresh_ms, fresh_seq,"
     " inventory, silent_since_ms FROM hosts WHERE "
 )
+_NEWEST_RUN: Final = (
+    "SELECT id, until_ms, coalesce(held, inventory) FROM presence WHERE host = ?"
+    " ORDER BY since_ms DESC, id DESC LIMIT 1"
+)
 _UPDATE: Final = (
     "WITH v(num, seq, token, missing, received_ms, fresh_ms, fresh_seq, inventory,"
     " silent_since_ms) AS (VALUES {rows}) UPDATE hosts SET seq = v.seq, token = v.token,"
@@ -83,9 +87,8 @@ class SqliteSequenceStore:
         row = self._execute(_HOST + where, (value,)).fetchone()
         num, name, site, enrolled_ms, seq, token, missing, received_ms, *rest = row
         fresh_ms, fresh_seq, inventory, silent_since_ms = rest
-        run = self._execute(
-            "SELECT id FROM presence WHERE host = ? AND until_ms IS NULL", (name,)
-        ).fetchone()
+        newest = self._execute(_NEWEST_RUN, (name,)).fetchone()
+        run, ended_ms, held = (None, None, None) if newest is None else newest
         state = HostState(
             num=num,
             id=name,
@@ -95,7 +98,8 @@ class SqliteSequenceStore:
             fresh_ms=fresh_ms,
             fresh_seq=fresh_seq,
             inv=None if inventory is None else b64url_encode(inventory),
-            run=None if run is None else run[0],
+            held=None if held is None else b64url_encode(held),
+            run=run if ended_ms is None else None,
             silent_since_ms=silent_since_ms,
         )
         if token is not None:
@@ -168,8 +172,14 @@ class SqliteSequenceStore:
     def begin_run(self, host: HostState, digest: str, at_ms: int) -> int:
         """Begin a run of fresh sightings and return its id."""
         return self._insert(
-            "INSERT INTO presence (host, site, inventory, since_ms) VALUES (?,?,?,?)",
-            (host.id, host.site, b64url_decode(digest), at_ms),
+            "INSERT INTO presence (host, site, inventory, since_ms, held) VALUES (?,?,?,?,?)",
+            (
+                host.id,
+                host.site,
+                b64url_decode(digest),
+                at_ms,
+                None if host.held in (None, digest) else b64url_decode(host.held),
+            ),
         )
 
     def end_run(self, run: int, at_ms: int) -> None:

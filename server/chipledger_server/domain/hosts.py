@@ -46,6 +46,7 @@ class HostState:
         fresh_ms: newest arrival of a fresh token.
         fresh_seq: place of that token in the chain.
         inv: inventory that it named.
+        held: inventory whose chips it holds: that of its newest scan that did not fail.
         run: the running run of fresh sightings of `inv`, or None.
         silent_since_ms: set while the host is silent.
         chips: chips it says it holds.
@@ -66,6 +67,7 @@ class HostState:
     inv: str | None = None
     run: int | None = None
     silent_since_ms: int | None = None
+    held: str | None = None
     chips: frozenset[int] = frozenset()
     rivals: dict[str, set[int]] = field(default_factory=dict)
     open: dict[Kind, str] = field(default_factory=dict)

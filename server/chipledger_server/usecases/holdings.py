@@ -35,10 +35,13 @@ class Holdings:
     _named: dict[tuple[object, ...], bool] = field(default_factory=dict)
 
     def take(self, host: HostState, inventory: Inventory, token: LoggedToken) -> None:
-        """Make `inventory` what `host` holds from this token on."""
+        """Make `inventory` what `host` holds from this token on.
+
+        A failed scan gives nothing up: what it does not list was not looked at.
+        """
         checked = check(inventory)
         held, changes = self._resolve(host, checked, token)
-        gone = host.chips - held
+        gone = host.chips - held if inventory.status is Status.OK else frozenset[int]()
         unanswered = {chip for chip in gone if self._unanswered(host, chip)}
         for chip in gone - unanswered:
             self._release(host, chip, token)
@@ -47,7 +50,7 @@ class Holdings:
             for other in self.store.claimants(chip, host.id):
                 host.rivals.setdefault(other.id, set()).add(chip)
                 other.rivals.setdefault(host.id, set()).add(chip)
-        host.chips = held | unanswered
+        host.chips = held | unanswered if inventory.status is Status.OK else host.chips | held
         self._note(host, inventory, checked, token)
         if changes:
             listed = changes[:MOST_LISTED]
@@ -97,9 +100,16 @@ class Holdings:
         return any(fresh_ms is not None and fresh_ms < since_ms for fresh_ms in heard)
 
     def _holds(self, host: HostState, chip: int) -> bool:
-        """Tell whether the inventory a host last named holds a chip; an unknown one may."""
+        """Tell whether the inventory a host last named holds a chip; an unknown one may.
+
+        So does the one before a failed scan, as long as no scan has succeeded since.
+        """
         held = None if host.inv is None else self.store.lines(host.inv)
-        return held is None or chip in held
+        if held is None or chip in held:
+            return True
+        if host.held is None or host.held == host.inv:
+            return False
+        return chip in (self.store.lines(host.held) or ())
 
     def _dispute(self, host: HostState, other: HostState, chip: int, token: LoggedToken) -> None:
         _forget_rivals(host, other, chip)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from chipledger_evidence.claims import FullReport
 from chipledger_evidence.codec import b64url_decode
+from chipledger_evidence.inventory import Status
 from chipledger_evidence.nonce import Freshness
 from chipledger_server.config import Policy
 from chipledger_server.domain.chain import Chain, Link, Ranges, count_missing, extend
@@ -113,6 +114,8 @@ class Fold:
         )
         if inventory is None:
             return
+        if host.held is None or inventory.status is Status.OK:
+            host.held = claims.inv
         host.run = self.store.begin_run(host, claims.inv, token.received_ms)
         if not again:
             self.holdings.take(host, inventory, token)

@@ -32,7 +32,7 @@ class SequenceStore(Protocol):
         ...
 
     def begin_run(self, host: HostState, digest: str, at_ms: int) -> int:
-        """Begin a run of fresh sightings and return its id."""
+        """Begin a run of fresh sightings, of a host that holds `host.held`; return its id."""
         ...
 
     def end_run(self, run: int, at_ms: int) -> None:

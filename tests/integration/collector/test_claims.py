@@ -1,8 +1,11 @@
 """Who holds which chip: moves, duplicates, disputes, and claims that are given up."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
+from chipledger_evidence.inventory import Inventory, Status
 from chipledger_testing.collector_inside import HOUR_MS, CollectorInside
 from chipledger_testing.hosts import chip_of, inventory_of, simulated
 
@@ -172,3 +175,118 @@ def test_a_watch_survives_a_restart(inside: CollectorInside) -> None:
     inside.report(inside.heartbeat(two))
     inside.report(inside.heartbeat(one))
     assert inside.findings() == ["duplicate-identity"] * 2
+
+
+def failed(inventory: Inventory, *, listed: int = 0) -> Inventory:
+    """Return what a scan says whose driver does not answer: the PCI bus shows what is there."""
+    return replace(
+        inventory,
+        status=Status.DRIVER_MISMATCH,
+        chips=inventory.chips[:listed],
+        device_count=None,
+        proc=(),
+    )
+
+
+def claimed(inside: CollectorInside) -> list[tuple[Any, ...]]:
+    """Return which hosts claim how many chips, and since when at the earliest."""
+    return inside.rows("SELECT host, count(*), min(since_ms) FROM claims GROUP BY host")
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_failed_scan_does_not_hand_a_chip_to_a_rival(
+    inside: CollectorInside, restarts: int
+) -> None:
+    """Whoever makes the owner's scan fail and claims its chip is disputed, not believed."""
+    one = inside.enrol("a")
+    good = one.inventory
+    inside.report(inside.full(one))
+    since_ms = inside.clock.ms
+    inside.pass_time(MINUTE_MS)
+    one.inventory = failed(good)
+    inside.report(inside.full(one))
+    for _ in range(restarts):
+        inside.restart()
+    assert claimed(inside) == [(one.host, 2, since_ms)]
+    inside.pass_time(MINUTE_MS)
+    two = simulated("b")
+    two.inventory = inventory_of(good.chips[0], chip_of("b", 1))
+    inside.admit(two, site="kul-1")
+    inside.report(inside.full(two))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    assert inside.findings() == ["duplicate-identity", "scan-incomplete"]
+    assert inside.rows("SELECT host, kept_host, until_ms FROM disputes") == [
+        (two.host, one.host, None)
+    ]
+    one.inventory = good
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(one))
+    assert inside.findings() == ["duplicate-identity"]
+    assert (one.host, 2, since_ms) in claimed(inside)
+    assert inside.rows("SELECT count(*) FROM disputes WHERE until_ms IS NULL") == [(1,)]
+
+
+def test_a_standing_dispute_outlives_a_failed_scan(inside: CollectorInside) -> None:
+    """The claim that does not count does not begin to count because the other cannot look."""
+    one = inside.enrol("a")
+    good = one.inventory
+    inside.report(inside.full(one))
+    two = simulated("b")
+    two.inventory = good
+    inside.admit(two, site="kul-1")
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    one.inventory = failed(good)
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(one), inside.heartbeat(two))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one), inside.heartbeat(two))
+    assert inside.rows("SELECT host, until_ms FROM disputes") == [(two.host, None)] * 2
+
+
+def test_a_chip_that_is_gone_after_a_failed_scan_has_moved(inside: CollectorInside) -> None:
+    """Once the scan succeeds and lists it no more, the other claim counts."""
+    one = inside.enrol("a")
+    good = one.inventory
+    inside.report(inside.full(one))
+    one.inventory = failed(good)
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(one))
+    two = simulated("b")
+    two.inventory = good
+    inside.admit(two, site="kul-1")
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    one.inventory = inventory_of()
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(one))
+    assert present(inside) == {two.host: 2}
+    assert inside.rows("SELECT count(*) FROM disputes WHERE until_ms IS NULL") == [(0,)]
+
+
+@pytest.mark.parametrize("listed", [0, 1])
+def test_chips_behind_a_failed_scan_are_silent_and_not_missing(
+    inside: CollectorInside, listed: int
+) -> None:
+    """They count as silent until the scan succeeds; what it still listed counts as it says."""
+    one = inside.enrol("a")
+    good = one.inventory
+    inside.report(inside.full(one))
+    one.inventory = failed(good, listed=listed)
+    for _ in range(2):
+        inside.pass_time(MINUTE_MS)
+        inside.report(inside.full(one))
+    standings = inside.standings("ams-1")
+    assert sorted(standings) == sorted(["silent"] * (2 - listed) + ["uncounted"] * listed)
+    one.inventory = good
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(one))
+    assert inside.standings("ams-1") == ["present"] * 2
+    derived = inside.derived()
+    inside.replay()
+    assert inside.derived() == derived

@@ -33,6 +33,7 @@ from chipledger_server.adapters.database import (
 from chipledger_server.adapters.enrolments import SqlEnrolments
 from chipledger_server.adapters.ingest_sqlite import IngestTables
 from chipledger_server.adapters.keys import SqliteKeys
+from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_server.adapters.whole_log_sqlite import SqliteWholeLog
 from chipledger_server.config import Config
@@ -44,6 +45,9 @@ from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import MOST_REMEMBERED, Keys
 from chipledger_server.usecases.noting import Noting
+from chipledger_server.usecases.physical import Patience
+from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.replay import replay
 from chipledger_server.usecases.sequence import Fold
 from chipledger_server.usecases.sequencer import Sequencer
@@ -248,6 +252,13 @@ class CollectorInside:
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         return self.connection.execute(query, values).fetchall()
+
+    def standings(self, site: str) -> list[str]:
+        """Return what each device of a site's hosts counts as now, by host and place."""
+        when = When(as_of_ms=self.clock.ms, known_at_ms=self.clock.ms)
+        patience = Patience(limit_ms=self.config.policy.silence_limit_ms)
+        with SqlReads(self._engine).snapshot() as snapshot:
+            return [str(one.standing) for one in settle_site(snapshot, site, when, patience)]
 
     def findings(self, state: str = "open") -> list[str]:
         """Return the types of the findings in a state, sorted."""

@@ -1,9 +1,10 @@
 """Sightings at a time: what the newest inventory of each host of a site holds."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, literal, or_, select
+from sqlalchemy import CTE, Connection, Select, and_, case, func, literal, or_, select, union_all
 
 from chipledger_server.adapters import schema
 from chipledger_server.usecases.physical import Claim, Reading, Rival
@@ -12,7 +13,8 @@ from chipledger_server.usecases.reading import When
 _HOSTS = schema.hosts.c
 _RUNS = schema.presence.c
 _DEVICES = schema.inventory_chips
-_RUN_COLUMNS = (_RUNS.host, _RUNS.site, _RUNS.inventory, _RUNS.since_ms)
+_COUNTED = (Reading.READ, Reading.LOST)
+_RUN_COLUMNS = (_RUNS.host, _RUNS.site, _RUNS.inventory, _RUNS.since_ms, _RUNS.held)
 
 
 def newest_runs(when: When, *, site: str | None = None, host: str | None = None) -> Select[Any]:
@@ -43,8 +45,12 @@ def newest_runs(when: When, *, site: str | None = None, host: str | None = None)
 def claims(
     connection: Connection, when: When, *, site: str | None = None, host: str | None = None
 ) -> list[Claim]:
-    """Return every device in the newest inventories, in the order of host and place."""
-    runs = newest_runs(when, site=site, host=host).cte("runs")
+    """Return every device in the newest inventories, in the order of host and place.
+
+    Behind a failed scan stand the chips that the last good one listed: nobody saw them go. They
+    are *lost*: named, and without an answer.
+    """
+    runs = _holding(when, site=site, host=host)
     devices = _DEVICES.c
     query = (
         select(
@@ -52,21 +58,64 @@ def claims(
             runs.c.site,
             runs.c.since_ms,
             runs.c.until_ms,
+            runs.c.suspended,
             _signed(runs.c.host, when.seen_until_ms).label("signed_ms"),
             *devices,
         )
         .select_from(runs.join(_DEVICES, devices.inventory == runs.c.inventory))
-        .order_by(runs.c.host, devices.index)
+        .order_by(runs.c.host, runs.c.suspended, devices.index)
     )
-    rows = connection.execute(query).mappings().all()
+    found = connection.execute(query).mappings().all()
+    rows = found if not any(row["suspended"] for row in found) else _with_suspended(found)
     later = _later_pdi(connection, rows, when)
     return [_claim(row, later) for row in rows]
+
+
+def _holding(when: When, *, site: str | None = None, host: str | None = None) -> CTE:
+    """Return the newest run of each host, and once more with the inventory it still holds."""
+    runs = newest_runs(when, site=site, host=host).cte("newest_runs")
+    named = (runs.c.host, runs.c.site, runs.c.since_ms, runs.c.until_ms)
+    return union_all(
+        select(*named, runs.c.inventory, literal(0).label("suspended")),
+        select(*named, runs.c.held.label("inventory"), literal(1)).where(runs.c.held.is_not(None)),
+    ).cte("runs")
+
+
+def _with_suspended(found: Sequence[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
+    """Return each device once: as the newest inventory has it, else as a chip it held before.
+
+    A suspended chip takes the line of the device that the PCI bus still shows at its address.
+    """
+    rows: list[Mapping[Any, Any]] = []
+    for _, group in groupby(found, key=lambda row: row["host"]):
+        of_host = list(group)
+        newest = [row for row in of_host if not row["suspended"]]
+        named = {row["chip"] for row in newest}
+        before = [
+            row
+            for row in of_host
+            if row["suspended"]
+            and row["chip"] is not None
+            and row["chip"] not in named
+            and row["state"] in _COUNTED
+        ]
+        taken = {row["bdf"] for row in before}
+        newest = [
+            row for row in newest if row["state"] != Reading.UNIDENTIFIED or row["bdf"] not in taken
+        ]
+        first = 1 + max((row["index"] for row in of_host if not row["suspended"]), default=-1)
+        rows += newest
+        rows += [
+            {**row, "index": place, "state": Reading.LOST}
+            for place, row in enumerate(before, start=first)
+        ]
+    return rows
 
 
 def rivals(connection: Connection, when: When, *, site: str) -> list[Rival]:
     """Return the other sightings, anywhere, of chips that hosts of a site hold."""
     at = when.seen_until_ms
-    runs = newest_runs(when, site=site).cte("runs")
+    runs = _holding(when, site=site)
     mine = _DEVICES.alias("mine")
     other = _DEVICES.alias("other")
     query = (
@@ -80,7 +129,7 @@ def rivals(connection: Connection, when: When, *, site: str) -> list[Rival]:
         .where(
             _RUNS.host != runs.c.host,
             _RUNS.since_ms <= at,
-            other.c.state.in_((Reading.READ, Reading.LOST)),
+            other.c.state.in_(_COUNTED),
         )
         .group_by(other.c.chip, _RUNS.host)
     )
@@ -96,7 +145,7 @@ def disputed(connection: Connection, when: When, *, site: str) -> frozenset[tupl
     Claims of other hosts on the same chips are among them: they do not outweigh ours.
     """
     at = when.seen_until_ms
-    runs = newest_runs(when, site=site).cte("runs")
+    runs = _holding(when, site=site)
     disputes = schema.disputes.c
     chips = select(_DEVICES.c.chip).join(runs, runs.c.inventory == _DEVICES.c.inventory)
     query = select(disputes.chip, disputes.host).where(
