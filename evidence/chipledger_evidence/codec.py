@@ -21,7 +21,12 @@ MAX_TOKEN_BYTES = 256 * 1024
 
 
 class Wire(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,  # built from the leaves up and never changed, so none is ever part of a cycle
 ):
     """Base of every wire struct: strict, immutable, absent members absent."""
 

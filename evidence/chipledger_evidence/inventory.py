@@ -23,7 +23,7 @@ MAX_PCI_FUNCTIONS = 1024
 MAX_COUNTER = 2**53 - 1
 
 Text = Annotated[str, msgspec.Meta(max_length=256)]
-Hex = Annotated[str, whole("([0-9a-f]{2}){0,256}")]
+Hex = Annotated[str, whole("(?:[0-9a-f]{2}){0,256}")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNTER)]
 Bdf = Annotated[str, whole(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")]
 """PCI address as sysfs writes it: lower case, domain of four digits (more only if needed)."""
@@ -305,7 +305,12 @@ class Inventory(Wire, frozen=True, kw_only=True):
 
 
 class Counters(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, array_like=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    array_like=True,
+    gc=False,  # as in `Wire`
 ):
     """The short vector of one chip's odometers, in the order of :attr:`Inventory.chips`.
 

@@ -62,6 +62,8 @@ class VerifiedToken:
     claims: AnyClaims | SealedReport
     token: Token
     trust: HostTrust
+    statement: bytes = b""
+    """Exact bytes of the inventory that a full report carries; empty for a heartbeat."""
 
 
 Trust = Callable[[str], HostTrust | None]
@@ -105,14 +107,19 @@ def verify_token(token: Token, trust: Trust, *, known: Known | None = None) -> V
     if sealed.site != host.site:
         raise EvidenceError(Code.WRONG_SITE, f"{host.host} belongs to {host.site}")
     claims: AnyClaims | SealedReport = sealed
+    statement = b""
     if isinstance(sealed, SealedReport):  # step 6
-        claims = _open(sealed, host, known)
-    return VerifiedToken(identity=token.identity, claims=claims, token=token, trust=host)
+        statement = bytes(sealed.inventory)
+        claims = _open(sealed, statement, host, known)
+    return VerifiedToken(
+        identity=token.identity, claims=claims, token=token, trust=host, statement=statement
+    )
 
 
-def _open(sealed: SealedReport, host: HostTrust, known: Known | None) -> FullReport | SealedReport:
+def _open(
+    sealed: SealedReport, statement: bytes, host: HostTrust, known: Known | None
+) -> FullReport | SealedReport:
     """Check the inventory's bytes; decode them unless their digest is known."""
-    statement = bytes(sealed.inventory)
     if sha256_b64(statement) != sealed.inv:
         raise EvidenceError(Code.INVENTORY_DIGEST_MISMATCH, "inv does not name the inventory")
     provider = known(sealed.inv) if known else None

@@ -6,19 +6,16 @@ heartbeat is deflated against the text of an earlier token of the same host, its
 is never packed against another one: reading a token reads at most one more.
 """
 
-import hashlib
 import zlib
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
 
-from chipledger_evidence.claims import Claims
 from chipledger_evidence.codec import b64url_decode
 
 _NAMES: Final = b',"inv":"'
 _DIGEST_CHARACTERS: Final = 43
 _MEMBER: Final = b'"inventory":'
-_FOLLOWING: Final = {"log": b',"log":{', "no_evidence": b',"no_evidence":[', "prev": b',"prev":"'}
 _LARGEST_WINDOW: Final = -15  # raw deflate; reads what any smaller window wrote
 # zlib's default sizes make every call map and unmap 256 KiB, which costs ten times the work.
 _WINDOW: Final = -13
@@ -91,33 +88,17 @@ def unpack(
     return text[:at] + inventory + text[at:]
 
 
-def cut_known(payload: bytes, length: int) -> bytes:
-    """Return a full report's payload without its inventory of `length` bytes."""
-    start = payload.index(_MEMBER) + len(_MEMBER)
-    return payload[:start] + payload[start + length :]
-
-
-def member_after_inventory(claims: Claims) -> str:
-    """Return the name of the member that follows the inventory in a canonical full report."""
-    if claims.log is not None:
-        return "log"
-    return "no_evidence" if claims.no_evidence else "prev"
-
-
-def cut_inventory(payload: bytes, digest: bytes, *, following: str) -> tuple[bytes, bytes]:
-    """Return a full report's payload without its inventory, and the inventory's bytes.
+def cut_inventory(payload: bytes, statement: bytes) -> bytes:
+    """Return a full report's payload without its inventory.
 
     Args:
-        payload: canonical, so members stand in order and quotes inside texts are escaped.
-        digest: SHA-256 the inventory must have.
-        following: the member that follows the inventory.
+        payload: canonical, so quotes inside texts before the inventory are escaped.
+        statement: the exact bytes of the inventory.
     """
     start = payload.index(_MEMBER) + len(_MEMBER)
-    end = payload.rindex(_FOLLOWING[following])
-    inventory = payload[start:end]
-    if hashlib.sha256(inventory).digest() != digest:
+    if not payload.startswith(statement, start):
         raise ValueError("the inventory was not where a canonical payload has it")
-    return payload[:start] + payload[end:], inventory
+    return payload[:start] + payload[start + len(statement) :]
 
 
 def inventory_of(text: bytes) -> bytes:

@@ -42,8 +42,6 @@ from chipledger_server.domain.codes import ServerError
 from chipledger_server.domain.packing import (
     Form,
     cut_inventory,
-    cut_known,
-    member_after_inventory,
     pack,
     pack_body,
 )
@@ -295,12 +293,13 @@ def _pack(known: KnownKey, verified: VerifiedToken) -> _Packed:
     claims, payload = verified.claims, verified.token.payload
     if isinstance(claims, FullReport):
         digest = b64url_decode(claims.inv)
-        text, body = cut_inventory(payload, digest, following=member_after_inventory(claims))
+        text = cut_inventory(payload, verified.statement)
         provider = claims.inventory.provider.kind
-        new = CarriedInventory(digest=digest, provider=provider, body=pack_body(body))
+        body = pack_body(verified.statement)
+        new = CarriedInventory(digest=digest, provider=provider, body=body)
         return _CUT, None, text, pack(text, None), new
     if isinstance(claims, SealedReport):
-        text = cut_known(payload, len(bytes(claims.inventory)))
+        text = cut_inventory(payload, verified.statement)
         return _CUT, None, text, pack(text, None), None
     base = known.base
     if base is None or base.inv != claims.inv or base.bootseed != claims.bootseed:
