@@ -119,7 +119,7 @@ def _unlisted(*, signed: list[str], named: list[str], unnamed: int) -> tuple[lis
     """Return which of the unlisted chips are hidden for certain, and which may be listed unnamed.
 
     A chip that the host lists without a PDI may be any of them; those that signed come first.
-    Where there are more names than such chips some are hidden, no one can tell which: all are given.
+    With more names than such chips some are hidden, nobody can tell which: all are given.
     """
     if len(signed) > unnamed:
         return [*signed, *named], []
