@@ -105,6 +105,7 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.REFUSED_REPORT: (
         "somebody else sent a report in this host's name; its key refused it",
         "the host sent an old report again after its challenge was used",
+        "a report that waited on the host was damaged, and the host put it aside by itself",
     ),
     Kind.PCI_NVML_DIFFER: (
         "the driver was being updated or a device reset during the scan",
@@ -129,7 +130,7 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
         "the chip has a defect and does not answer for evidence any more",
     ),
     Kind.IDENTITY_CHANGED_IN_SLOT: (
-        "a board was swapped for a spare or a repaired one, as happens to some every hundred a year",
+        "a board was swapped for a spare or a repaired one, as happens to some in every hundred",
     ),
     Kind.CERT_NVML_MISMATCH: (
         "a new variant whose die the chip catalogue does not connect with its name yet",
