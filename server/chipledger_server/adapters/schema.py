@@ -121,6 +121,7 @@ hosts = Table(
     Column("missing", LargeBinary),  # canonical JSON of [first, last] seq ranges not yet seen
     Column("silent_since_ms", BigInteger),  # set while the host is silent
     Index("ix_hosts_site", "site"),
+    Index("ix_hosts_ueid", "ueid"),
 )
 
 host_keys = Table(
@@ -281,10 +282,10 @@ presence = Table(
     Column("inventory", LargeBinary, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
     Column("until_ms", BigInteger),  # null: the running one, whose end is hosts.fresh_ms
-    Index("ix_presence_site", "site", "since_ms"),
     Column("held", LargeBinary),  # where the scan failed: the inventory whose chips it holds still
+    Index("ix_presence_site", "site", "since_ms"),
     Index("ix_presence_host", "host", "since_ms"),
-    Index("ix_presence_inventory", "inventory"),
+    Index("ix_presence_inventory", "inventory", "until_ms"),
 )
 
 claims = Table(
@@ -329,7 +330,9 @@ findings = Table(
 )
 
 refusals = Table(
-    "refusals",  # reports that were refused after their key was known; bounded by host limits
+    # Reports that were refused after their key was known, bounded by host limits; and those that
+    # a host signed it had put aside, without a kid.
+    "refusals",
     metadata,
     Column("pos", Position, primary_key=True, autoincrement=True),
     Column("host", Text),
@@ -338,6 +341,7 @@ refusals = Table(
     Column("code", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
+    Index("ix_refusals_token", "token"),
 )
 
 timers = Table(

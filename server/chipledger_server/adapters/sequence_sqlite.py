@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from chipledger_evidence.claims import Refused
 from chipledger_evidence.codec import b64url_decode, b64url_encode, encode_canonical
 from chipledger_evidence.entry import SALT_BYTES, EntryType, entry_hash, make_entry
 from chipledger_evidence.inventory import Inventory
@@ -53,6 +54,10 @@ _LINES: Final = (
     name, device, subsystem, bdf) VALUES """,
     "(?,?,?,?,?,?,?,?,?,?,?,?)",
 )
+_PUT_REFUSED: Final = """
+    INSERT INTO refusals (host, kid, token, code, detail, received_ms) SELECT ?, '', ?, ?, ?, ?
+    WHERE NOT EXISTS (SELECT 1 FROM refusals WHERE token = ? AND host = ?)
+"""
 _LINE_OF: Final = """
     SELECT "index", state, uuid, pdi, serial, board_part, name, device, subsystem, bdf
     FROM inventory_chips JOIN presence USING (inventory)
@@ -332,6 +337,12 @@ class SqliteSequenceStore:
             (site, kind.value),
         ).fetchone()
         return None if row is None else row[0]
+
+    def put_refused(self, host: str, refused: Refused, at_ms: int) -> None:
+        """Keep that a host signed that a report of it was put aside, unless that is known."""
+        token = b64url_decode(refused.token)
+        detail = f"number {refused.seq}; the host signed that it put the report aside"
+        self._execute(_PUT_REFUSED, (host, token, refused.code, detail, at_ms, token, host))
 
     def record_finding(self, key: str, record: bytes, at_ms: int) -> None:
         """Append a finding's record to the log's queue."""

@@ -106,6 +106,7 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
         "somebody else sent a report in this host's name; its key refused it",
         "the host sent an old report again after its challenge was used",
         "a report that waited on the host was damaged, and the host put it aside by itself",
+        "a report that waited on the host was damaged, and the host put it aside by itself",
     ),
     Kind.PCI_NVML_DIFFER: (
         "the driver was being updated or a device reset during the scan",

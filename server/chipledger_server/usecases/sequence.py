@@ -58,7 +58,7 @@ class Fold:
         host.changed = True
         if token.freshness is not Freshness.LATE and claims.seq > host.fresh_seq:
             self._sight(host, token)
-        if claims.resumed or claims.skipped or claims.conflict:
+        if claims.resumed or claims.skipped or claims.conflict or claims.refused:
             self._said(host, token)
         return host
 
@@ -129,6 +129,8 @@ class Fold:
         if claims.conflict:
             checkpoints = list(claims.conflict)
             self.noting.event(host, Kind.LOG_CONFLICT, token, {"checkpoints": checkpoints})
+        for refused in claims.refused:  # the finding is the sequencer's, as for our own refusals
+            self.store.put_refused(host.id, refused, token.received_ms)
 
 
 def _gap(missing: Ranges) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from chipledger_evidence.claims import Refused
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.domain.chain import Link, Neighbours
 from chipledger_server.domain.crosscheck import Line
@@ -107,6 +108,10 @@ class SequenceStore(Protocol):
 
     def open_finding(self, kind: Kind, site: str) -> str | None:
         """Return an open finding of a site as a whole."""
+        ...
+
+    def put_refused(self, host: str, refused: Refused, at_ms: int) -> None:
+        """Keep that a host signed that a report of it was put aside, unless that is known."""
         ...
 
     def record_finding(self, key: str, record: bytes, at_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""Claims that a failed scan suspends: whose chips a host still holds."""
+"""Claims that a failed scan suspends; refused tokens, rivals and hosts that share an identity."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,3 +13,9 @@ def upgrade() -> None:
     """Take the step."""
     with op.batch_alter_table("presence", schema=None) as batch_op:
         batch_op.add_column(sa.Column("held", sa.LargeBinary(), nullable=True))
+        batch_op.drop_index("ix_presence_inventory")
+        batch_op.create_index("ix_presence_inventory", ["inventory", "until_ms"], unique=False)
+    with op.batch_alter_table("refusals", schema=None) as batch_op:
+        batch_op.create_index("ix_refusals_token", ["token"], unique=False)
+    with op.batch_alter_table("hosts", schema=None) as batch_op:
+        batch_op.create_index("ix_hosts_ueid", ["ueid"], unique=False)
