@@ -11,8 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from chipledger_audit.gpu_check import check_pieces, describe_gpu
+from chipledger_audit.gpu_files import FilesError, read_evidence, read_stored
 from chipledger_audit.token_check import check_token, describe
+from chipledger_audit.wiring import now
 from chipledger_evidence.errors import EvidenceError
+from chipledger_evidence.gpu.envelope import NONCE_BYTES
+from chipledger_evidence.gpu.roots import NVIDIA
 from chipledger_evidence.token import parse_compact
 
 HOLDS = 0
@@ -23,20 +28,51 @@ UNUSABLE = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     arguments = _parser().parse_args(argv)
+    command = {"token": _token, "gpu-evidence": _gpu_evidence}[arguments.command]
     try:
-        token = parse_compact(Path(arguments.token).read_text(encoding="ascii").strip())
-        verdict = check_token(token, Path(arguments.key).read_bytes())
-    except (OSError, UnicodeDecodeError) as error:
+        return command(arguments)
+    except (OSError, UnicodeDecodeError, FilesError) as error:
         print(f"chipledger-verify: {error}", file=sys.stderr)
         return UNUSABLE
     except EvidenceError as error:
         print(f"chipledger-verify: {error.code}: {error.detail}", file=sys.stderr)
         return REFUSED
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    token = parse_compact(Path(arguments.token).read_text(encoding="ascii").strip())
+    verdict = check_token(token, Path(arguments.key).read_bytes())
+    _show(verdict, describe(verdict), arguments)
+    return HOLDS if verdict.signed else REFUSED
+
+
+def _gpu_evidence(arguments: argparse.Namespace) -> int:
+    crls, manifests = arguments.crls, arguments.manifests
+    check = check_pieces(
+        read_evidence(arguments.path),
+        nonce=arguments.nonce,
+        pins=NVIDIA,
+        now=now(),
+        crls=None if crls is None else list(read_stored(crls).values()),
+        manifests=None if manifests is None else read_stored(manifests),
+    )
+    _show(check, describe_gpu(check), arguments)
+    return HOLDS if check.genuine else REFUSED
+
+
+def _show(verdict: object, lines: Sequence[str], arguments: argparse.Namespace) -> None:
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(verdict, order="sorted").decode() + "\n")
     else:
-        print("\n".join(describe(verdict)))
-    return HOLDS if verdict.signed else REFUSED
+        print("\n".join(lines))
+
+
+def _nonce(text: str) -> bytes:
+    """Return the 32 bytes of a nonce in hexadecimal."""
+    raw = bytes.fromhex(text)
+    if len(raw) != NONCE_BYTES:
+        raise argparse.ArgumentTypeError(f"a nonce has {NONCE_BYTES} bytes, this has {len(raw)}")
+    return raw
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +84,17 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("token", metavar="TOKEN", help="file with the token as compact JWS")
     token.add_argument("--key", required=True, metavar="JWK", help="file with the host's JWK")
     token.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    gpu = commands.add_parser("gpu-evidence", help="explain what a GPU signed, step by step")
+    gpu.add_argument(
+        "path",
+        metavar="PATH",
+        type=Path,
+        help="folder with report.hex and chain.pem, NVIDIA's JSON list, or a Redfish certificate",
+    )
+    gpu.add_argument("--nonce", metavar="HEX", type=_nonce, help="nonce the device was asked with")
+    gpu.add_argument("--crls", metavar="DIR", type=Path, help="folder of stored revocation lists")
+    gpu.add_argument("--manifests", metavar="DIR", type=Path, help="folder of reference manifests")
+    gpu.add_argument("--json", action="store_true", help="print every fact as JSON")
     return parser
 
 

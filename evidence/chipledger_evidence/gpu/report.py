@@ -62,8 +62,8 @@ def parse_report(data: bytes) -> Report:
     """Return the report that `data` is, with no byte left over.
 
     Raises:
-        GpuEvidenceError: `no-report`, `report-too-large`, `report-truncated`,
-            `report-trailing-bytes`, `report-malformed`, `spdm-version-unsupported`,
+        GpuEvidenceError: `report-too-large`, `report-truncated`, `report-trailing-bytes`,
+            `report-malformed`, `spdm-version-unsupported`,
             `opaque-malformed` or `opaque-duplicate-field`.
     """
     _check_heads(data)
@@ -98,8 +98,6 @@ def parse_report(data: bytes) -> Report:
 
 
 def _check_heads(data: bytes) -> None:
-    if not data:
-        raise GpuEvidenceError(GpuCode.NO_REPORT, "there is no report beside the chain")
     if len(data) > MAX_REPORT_BYTES:
         raise GpuEvidenceError(
             GpuCode.REPORT_TOO_LARGE, f"{len(data)} bytes, a report has at most {MAX_REPORT_BYTES}"
@@ -109,6 +107,7 @@ def _check_heads(data: bytes) -> None:
             GpuCode.SPDM_UNSUPPORTED,
             "the report begins with a version exchange, as SPDM 1.2 reports do; only 1.1 is read",
         )
+    _need(data, _NONCE_AT)
     if data[0] != _SPDM_1_1:
         raise GpuEvidenceError(
             GpuCode.SPDM_UNSUPPORTED, f"SPDM {data[0] >> 4}.{data[0] & 15}; only 1.1 is read"

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chipledger_evidence.codec import Wire
-from chipledger_evidence.gpu.verify import EvidenceFacts
+from chipledger_evidence.gpu.facts import EvidenceFacts
 from chipledger_evidence.ids import Digest, whole
 from chipledger_evidence.inventory import MAX_CHIPS, Count, Text
 

@@ -79,7 +79,7 @@ def verify_envelope(
             GpuCode.UNKNOWN_KIND, f"evidence of kind {envelope.kind!r} is kept and proves nothing"
         )
     return verify_evidence(
-        envelope.transcript_bytes(),
+        envelope.transcript_bytes() or None,
         envelope.chain_bytes(),
         nonce=nonce,
         pins=pins,
@@ -90,7 +90,7 @@ def verify_envelope(
 
 
 def verify_evidence(
-    report: bytes,
+    report: bytes | None,
     chain_pem: bytes,
     *,
     nonce: bytes | None,
@@ -102,7 +102,7 @@ def verify_evidence(
     """Return what the evidence shows. Never raises because of what `report` or `chain_pem` hold.
 
     Args:
-        report: the SPDM 1.1 report, or empty bytes where there is only a chain.
+        report: the SPDM 1.1 report, or None where there is only a chain.
         chain_pem: its certificate chain.
         nonce: the nonce that the device was asked with, or None: then it is not checked.
         pins: root keys to believe, :data:`chipledger_evidence.gpu.roots.NVIDIA`.
@@ -112,7 +112,7 @@ def verify_evidence(
     """
     case = _Case()
     chain = case.attempt("chain", lambda: read_chain(chain_pem))
-    parsed = case.attempt("signature", lambda: parse_report(report))
+    parsed = case.attempt("signature", lambda: _read_report(report))
     device = None
     if chain is not None:
         case.judge("chain", lambda: check_chain(chain, pins=pins, now=now))
@@ -280,6 +280,12 @@ def _nothing(code: GpuCode, detail: str) -> EvidenceFacts:
     case = _Case()
     case.refuse("chain", code, detail)
     return case.facts()
+
+
+def _read_report(report: bytes | None) -> Report:
+    if report is None:
+        raise GpuEvidenceError(GpuCode.NO_REPORT, "there is no report beside the chain")
+    return parse_report(report)
 
 
 def _check_signature(report: Report, key: ec.EllipticCurvePublicKey) -> None:
