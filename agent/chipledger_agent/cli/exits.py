@@ -39,6 +39,9 @@ _BY_CODE = {
     AgentCode.KEY_EXPOSED: Exit.NOT_ENROLLED,
     AgentCode.KEY_UNREADABLE: Exit.NOT_ENROLLED,
     AgentCode.NOT_ENROLLED: Exit.NOT_ENROLLED,
+    AgentCode.TPM_ABSENT: Exit.NOT_ENROLLED,
+    AgentCode.TPM_KEY_FOREIGN: Exit.NOT_ENROLLED,
+    AgentCode.TPM_PART_MISSING: Exit.CONFIG,
     AgentCode.STATE_IN_USE: Exit.IN_USE,
     AgentCode.CAPTURE_FAILED: Exit.SCAN,
 }

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -30,9 +31,15 @@ class Suite:
     files: tuple[Path, ...] = ()
     apt: tuple[str, ...] = ()
     snap: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     def missing(self) -> tuple[str, ...]:
         """Return what this machine lacks of the suite's needs, in words; empty when it can run."""
+        modules = (f"module {name}" for name in self.modules if find_spec(name) is None)
+        return (*self.missing_system(), *modules)
+
+    def missing_system(self) -> tuple[str, ...]:
+        """Return what it lacks of what the system's packages bring."""
         commands = (need for need in self.commands if program(need) is None)
         files = (str(path) for path in self.files if not path.exists())
         return (*commands, *files)
@@ -75,13 +82,13 @@ def load(environ: Mapping[str, str], *, system: str = "debian") -> dict[str, Sui
 
 def lacking(suites: Iterable[Suite]) -> list[str]:
     """Return the system packages that would bring what this machine lacks, sorted."""
-    return sorted({package for suite in suites if suite.missing() for package in suite.apt})
+    return sorted({package for suite in suites if suite.missing_system() for package in suite.apt})
 
 
 def remedy(suites: Iterable[Suite]) -> str:
     """Return the one command line that would bring what this machine lacks; empty for nothing."""
     suites = tuple(suites)
-    snaps = sorted({snap for suite in suites if suite.missing() for snap in suite.snap})
+    snaps = sorted({snap for suite in suites if suite.missing_system() for snap in suite.snap})
     commands = (("apt-get install", lacking(suites)), ("snap install", snaps))
     return " && ".join(f"{command} {' '.join(names)}" for command, names in commands if names)
 
@@ -107,6 +114,7 @@ def _suite(
     files: Iterable[str] = (),
     apt: Iterable[str] = (),
     ubuntu_snap: Iterable[str] = (),
+    modules: Iterable[str] = (),
 ) -> Suite:
     shared = shared_folder(environ)
     snap = tuple(ubuntu_snap) if system == "ubuntu" else ()
@@ -117,6 +125,7 @@ def _suite(
         files=tuple(shared / file for file in files),
         apt=() if snap else tuple(apt),
         snap=snap,
+        modules=tuple(modules),
     )
 
 
