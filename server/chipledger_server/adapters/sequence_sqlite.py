@@ -311,6 +311,11 @@ class SqliteSequenceStore:
             ),
         )
 
+    def finding_detail(self, key: str) -> Detail | None:
+        """Return what a finding saw, or None where there is no such finding."""
+        row = self._execute("SELECT detail FROM findings WHERE id = ?", (key,)).fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=dict[str, Any])
+
     def touch_finding(self, key: str, at_ms: int, detail: bytes) -> None:
         """Note that an open finding was seen again."""
         self._execute(

@@ -87,6 +87,7 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
 INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.DUPLICATE_IDENTITY: (
         "the board was moved to the other server and back between two reports",
+        "the board was moved while the scan of the server it came from failed",
         "a system image was cloned together with the agent's state",
     ),
     Kind.IDENTITY_CHANGED: (
@@ -192,7 +193,7 @@ class FindingRecord(Wire, frozen=True, kw_only=True):
         detail: what was seen.
         id: names the finding.
         severity: how much it can hide.
-        state: what has just become of it.
+        state: what has just become of it; ``open`` again where it has grown.
         subject: host id or site id it is about.
         type: its type.
         chip: the chip it is about.
@@ -240,9 +241,9 @@ def _listed(items: Sequence[object]) -> str:
 
 _WORDS: Final[Mapping[Kind, Callable[[Detail], str]]] = {
     Kind.DUPLICATE_IDENTITY: lambda d: (
-        f"Chip {d['name']} ({d['uuid']}) was seen on {d['disputed_host']} at"
-        f" {d['disputed_site']} between two sightings on {d['kept_host']} at {d['kept_site']};"
-        f" it counts on {d['kept_host']}."
+        f"Seen on {d['disputed_host']} at {d['disputed_site']} between two sightings on"
+        f" {d['kept_host']} at {d['kept_site']}, where they count: {_listed(d['chips'])}"
+        f"{', and more' if d['more'] else ''}."
     ),
     Kind.IDENTITY_CHANGED: lambda d: (
         f"The pair of identifiers of a chip changed: {_listed(d['changes'])}."

@@ -1,15 +1,16 @@
 """Who says to hold which chip, and what happens when two hosts say so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from chipledger_book.catalogue import Catalogue, ObservedModel, Unknown, identify
 from chipledger_book.terms import day_of
 from chipledger_evidence.inventory import Inventory, Status
 from chipledger_server.domain.crosscheck import Checked, Line, State, check
-from chipledger_server.domain.duplicates import overlaps, settle
-from chipledger_server.domain.findings import MOST_LISTED, About, Kind
+from chipledger_server.domain.duplicates import Claim, overlaps, settle
+from chipledger_server.domain.findings import MOST_LISTED, About, Kind, finding_id
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.identity import AliasKind, Known, Resolved, resolve
 from chipledger_server.usecases.noting import Noting
@@ -62,6 +63,7 @@ class Holdings:
 
     def watch(self, host: HostState, before_ms: int, token: LoggedToken) -> None:
         """Find the chips of `host` that a rival was seen with since its sighting before."""
+        met: list[tuple[int, Claim, Claim]] = []
         for other_id in sorted(host.rivals):
             other = self.store.host_named(other_id)
             if other.fresh_ms is None or not overlaps(before_ms, other.fresh_ms):
@@ -73,16 +75,21 @@ class Holdings:
             )
             for chip in held_before:
                 if self._holds(host, chip):
-                    self._meet(host, other, chip, before_ms=before_ms, token=token)
+                    met += self._meet(host, other, chip, before_ms=before_ms, token=token)
+        for chips in _by_pair(met):
+            self._note_dispute(chips, token)
 
     def _meet(
         self, host: HostState, other: HostState, chip: int, *, before_ms: int, token: LoggedToken
-    ) -> None:
-        """Dispute a chip that `host` holds and a rival was seen with since `before_ms`."""
+    ) -> Iterator[tuple[int, Claim, Claim]]:
+        """Dispute a chip that `host` holds and a rival was seen with since `before_ms`.
+
+        Yields the chip, the claim that does not count and the one that does.
+        """
         given_up = not self._holds(other, chip)
         between = not given_up or before_ms < self.store.claim_of(chip, other.id).since_ms
         if between:
-            self._dispute(host, other, chip, token)
+            yield (chip, *self._dispute(host, other, chip))
         if given_up and (between or not self._unanswered(other, chip)):
             self._release(other, chip, token)
 
@@ -111,32 +118,52 @@ class Holdings:
             return False
         return chip in (self.store.lines(host.held) or ())
 
-    def _dispute(self, host: HostState, other: HostState, chip: int, token: LoggedToken) -> None:
+    def _dispute(self, host: HostState, other: HostState, chip: int) -> tuple[Claim, Claim]:
+        """Make one of two claims not count, and return it and the one that does."""
         _forget_rivals(host, other, chip)
         kept, lost = settle(self.store.claim_of(chip, host.id), self.store.claim_of(chip, other.id))
         self.store.begin_dispute(chip, lost.host, kept.host, lost.since_ms)
-        line = self.store.line_of(chip, lost.host)
-        about = About(
-            kind=Kind.DUPLICATE_IDENTITY,
-            subject=lost.host,
-            site=lost.site,
-            host=lost.host,
-            chip=chip,
-        )
-        detail = {
+        return lost, kept
+
+    def _note_dispute(
+        self, disputed: Sequence[tuple[int, Claim, Claim]], token: LoggedToken
+    ) -> None:
+        """Note that claims of one host do not count beside another's: one finding a pair.
+
+        However often the two take chips from each other, it is the same finding.
+        """
+        _, lost, kept = disputed[0]
+        kind = Kind.DUPLICATE_IDENTITY
+        known = self.store.finding_detail(finding_id(kind, lost.host, kept.host))
+        detail: dict[str, Any] = dict(known) if known else {"chips": [], "ids": [], "more": False}
+        new = [chip for chip, _, _ in disputed if chip not in detail["ids"]]
+        listed = new[: MOST_LISTED - len(detail["ids"])]
+        detail |= {
+            "chips": [*detail["chips"], *(self._called(chip, lost.host) for chip in listed)],
             "disputed_host": lost.host,
             "disputed_since_ms": lost.since_ms,
             "disputed_site": lost.site,
+            "ids": [*detail["ids"], *listed],
             "kept_host": kept.host,
             "kept_since_ms": kept.since_ms,
             "kept_site": kept.site,
-            "name": line.name or "",
-            "pdi": line.pdi or "",
-            "serial": line.serial or "",
-            "uuid": line.uuid or "",
+            "more": detail["more"] or len(listed) < len(new),
         }
-        start = f"{chip}/{kept.host}/{token.token}"
-        self.noting.open(about, start, token.received_ms, detail)
+        about = About(kind=kind, subject=lost.host, site=lost.site, host=lost.host)
+        if known is None:
+            self.noting.open(about, kept.host, token.received_ms, detail)
+        else:
+            key = finding_id(kind, lost.host, kept.host)
+            self.noting.again(key, about, token.received_ms, detail=detail, grown=bool(listed))
+
+    def _called(self, chip: int, host: str) -> str:
+        """Return what a host calls a chip."""
+        line = self.store.line_of(chip, host)
+        names = [
+            f"PDI {line.pdi}" if line.pdi else "",
+            f"board {line.serial}" if line.serial else "",
+        ]
+        return f"{line.name or 'a chip'} ({', '.join(filter(None, (line.uuid, *names)))})"
 
     def _release(self, host: HostState, chip: int, token: LoggedToken) -> None:
         self.store.unclaim(chip, host.id)
@@ -231,6 +258,17 @@ class Holdings:
                 self._named.clear()
             self._named[key] = known
         return known
+
+
+def _by_pair(
+    disputed: Sequence[tuple[int, Claim, Claim]],
+) -> Iterable[Sequence[tuple[int, Claim, Claim]]]:
+    """Return disputed chips by the two hosts in dispute: whose claim counts, and whose does not."""
+    pairs: dict[tuple[str, str], list[tuple[int, Claim, Claim]]] = {}
+    for one in disputed:
+        _, lost, kept = one
+        pairs.setdefault((lost.host, kept.host), []).append(one)
+    return pairs.values()
 
 
 def _names(lines: Sequence[Line]) -> list[tuple[AliasKind, str]]:

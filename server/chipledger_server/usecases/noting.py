@@ -56,6 +56,14 @@ class Noting:
         self._record(key, about, "open", at_ms=at_ms, detail=detail)
         return key
 
+    def again(
+        self, key: str, about: About, at_ms: int, *, detail: Mapping[str, Any], grown: bool
+    ) -> None:
+        """Note that a finding was seen again; where it has grown, the log says so too."""
+        self.store.touch_finding(key, at_ms, encode_detail(detail))
+        if grown:
+            self._record(key, about, "open", at_ms=at_ms, detail=detail)
+
     def resolve(self, key: str, at_ms: int) -> None:
         """Resolve an open finding."""
         about, detail = self.store.close_finding(key, at_ms)

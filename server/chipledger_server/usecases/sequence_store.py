@@ -98,6 +98,10 @@ class SequenceStore(Protocol):
         """Open a finding."""
         ...
 
+    def finding_detail(self, key: str) -> Detail | None:
+        """Return what a finding saw, or None where there is no such finding."""
+        ...
+
     def touch_finding(self, key: str, at_ms: int, detail: bytes) -> None:
         """Note that an open finding was seen again."""
         ...

@@ -80,7 +80,9 @@ def test_a_chip_seen_on_b_between_two_sightings_on_a_is_a_duplicate(
         "SELECT chip, host, kept_host, since_ms, until_ms FROM disputes"
     )
     assert (host, kept, since, until) == (two.host, one.host, since_ms, None)
-    assert inside.rows("SELECT site, host, chip FROM findings") == [("kul-1", two.host, chip)]
+    assert inside.rows("SELECT site, host FROM findings") == [("kul-1", two.host)]
+    detail = inside.detail("duplicate-identity")
+    assert (detail["ids"], detail["kept_host"], detail["kept_site"]) == ([chip], one.host, "ams-1")
 
 
 def test_a_dispute_ends_when_one_side_lets_go(inside: CollectorInside) -> None:
@@ -99,7 +101,7 @@ def test_a_dispute_ends_when_one_side_lets_go(inside: CollectorInside) -> None:
     one.inventory = inventory_of()
     inside.report(inside.full(one))
     assert inside.rows("SELECT DISTINCT until_ms FROM disputes") == [(inside.clock.ms,)]
-    assert inside.findings() == ["duplicate-identity"] * 2
+    assert inside.findings() == ["duplicate-identity"]
     assert present(inside) == {two.host: 2}
 
 
@@ -174,7 +176,52 @@ def test_a_watch_survives_a_restart(inside: CollectorInside) -> None:
     inside.restart()
     inside.report(inside.heartbeat(two))
     inside.report(inside.heartbeat(one))
-    assert inside.findings() == ["duplicate-identity"] * 2
+    assert inside.findings() == ["duplicate-identity"]
+
+
+def test_two_hosts_in_dispute_are_one_finding_however_often(inside: CollectorInside) -> None:
+    """Two that take chips from each other in turns cannot drown what others did."""
+    one = inside.enrol("a", chips=3)
+    inside.report(inside.full(one))
+    two = simulated("b", chips=1)
+    own, taken = two.inventory, one.inventory.chips
+    inside.admit(two, site="kul-1")
+    inside.report(inside.full(two))
+    for cycle in range(6):
+        inside.pass_time(MINUTE_MS)
+        mark = replace(chip_of("b", 5), serial=f"board-{cycle}")
+        two.inventory = inventory_of(taken[cycle % 3], mark)
+        inside.report(inside.full(two))
+        inside.pass_time(MINUTE_MS)
+        inside.report(inside.heartbeat(one))
+        two.inventory = own
+        inside.pass_time(MINUTE_MS)
+        inside.report(inside.full(two))
+    assert inside.findings() == ["duplicate-identity"]
+    detail = inside.detail("duplicate-identity")
+    assert len(set(detail["ids"])) == len(detail["chips"]) == 3
+    assert inside.rows("SELECT times, host FROM findings") == [(6, two.host)]
+    records = "SELECT count(*) FROM records WHERE type = 'finding'"
+    assert inside.rows(records) == [(3,)]  # once for each chip that was new to it
+    derived = inside.derived()
+    inside.replay()
+    assert inside.derived() == derived
+
+
+def test_a_dispute_lists_a_bounded_number_of_chips(inside: CollectorInside) -> None:
+    """A host may claim any number of chips of another; the finding says that there are more."""
+    one = inside.enrol("a", chips=40)
+    inside.report(inside.full(one))
+    two = simulated("b")
+    two.inventory = one.inventory
+    inside.admit(two)
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.full(two))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    assert inside.findings() == ["duplicate-identity"]
+    detail = inside.detail("duplicate-identity")
+    assert (len(detail["ids"]), len(detail["chips"]), detail["more"]) == (32, 32, True)
 
 
 def failed(inventory: Inventory, *, listed: int = 0) -> Inventory:

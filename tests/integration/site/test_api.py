@@ -12,6 +12,7 @@ from chipledger_book.events import LedgerRecord, event_id
 from chipledger_evidence.codec import b64url_decode, b64url_encode
 from chipledger_evidence.entry import entry_hash
 from chipledger_server.adapters.database import for_writing
+from chipledger_server.domain.findings import Kind, finding_id
 from chipledger_server.usecases.access import Role
 from chipledger_testing.book import declared, received, site_of
 from chipledger_testing.door import Door, text_of
@@ -242,14 +243,15 @@ def test_an_operator_is_not_told_whose_claim_competes(scene: Scene, door: Door) 
         "disputed_site": "johor",
         "kept_host": there.id,
         "kept_site": "muar",
-        "name": "NVIDIA H100",
-        "uuid": chip.uuid,
+        "chips": [f"NVIDIA H100 ({chip.uuid})"],
+        "ids": [scene.chip_id(chip)],
+        "more": False,
     }
     finding = scene.finding(
         "duplicate-identity",
+        key=finding_id(Kind.DUPLICATE_IDENTITY, here.id, there.id),
         site="johor",
         host=here.id,
-        chip=scene.chip_id(chip),
         detail=msgspec.json.encode(detail),
     )
     token = door.token(Role.OPERATOR, "johor")
@@ -259,6 +261,9 @@ def test_an_operator_is_not_told_whose_claim_competes(scene: Scene, door: Door) 
         assert there.id not in answer.text
         assert "muar" not in answer.text
     assert there.id in door.ask(f"/findings/{finding}").text
+    page = door.page(f"/chips/{scene.chip_id(chip)}", session=door.log_in(token))
+    assert f"/findings/{finding}" in page.text
+    assert "on another host at another site" in text_of(page)
 
 
 def test_a_finding_comes_with_words_and_innocent_explanations(johor: Johor) -> None:

@@ -233,7 +233,8 @@ class Scene:
     def finding(self, kind: str, *, severity: str = "high", **about: Any) -> str:  # noqa: ANN401
         """Write an open finding and return its id."""
         name = f"{kind}/{sorted(about.items())}"
-        key = "f-" + hashlib.sha256(name.encode()).hexdigest()[:32]
+        made = "f-" + hashlib.sha256(name.encode()).hexdigest()[:32]
+        key = str(about.pop("key", made))
         values = {"opened_ms": self.now_ms, "seen_ms": self.now_ms, "times": 1, **about}
         self._put(
             schema.findings,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from chipledger_server.adapters import schema
-from chipledger_server.domain.findings import Severity
+from chipledger_server.domain.findings import Kind, Severity, finding_id
 from chipledger_server.usecases.reading import FindingRow, FindingsAsked, When
 
 _FINDINGS = schema.findings.c
@@ -17,7 +17,7 @@ def findings(
     connection: Connection, ask: FindingsAsked, *, after: tuple[int, str] | None, limit: int
 ) -> list[FindingRow]:
     """Return findings, newest first, after the one with this time of opening and id."""
-    query = _asked(select(schema.findings), ask)
+    query = _asked(connection, select(schema.findings), ask)
     query = query.order_by(_FINDINGS.opened_ms.desc(), _FINDINGS.id).limit(limit)
     if after is not None:
         opened, key = after
@@ -32,14 +32,15 @@ def findings(
 
 def worst(connection: Connection, ask: FindingsAsked, *, limit: int) -> list[FindingRow]:
     """Return findings, worst first and newest first among equals."""
-    query = _asked(select(schema.findings), ask)
+    query = _asked(connection, select(schema.findings), ask)
     order = (_RANK.desc(), _FINDINGS.opened_ms.desc(), _FINDINGS.id)
     return _rows(connection, query.order_by(*order).limit(limit), ask.when)
 
 
 def count(connection: Connection, ask: FindingsAsked) -> dict[str | None, dict[str, int]]:
     """Return how many findings there are, by site and severity."""
-    query = _asked(select(_FINDINGS.site, _FINDINGS.severity, func.count().label("many")), ask)
+    counted = select(_FINDINGS.site, _FINDINGS.severity, func.count().label("many"))
+    query = _asked(connection, counted, ask)
     found: dict[str | None, dict[str, int]] = {}
     for row in connection.execute(query.group_by(_FINDINGS.site, _FINDINGS.severity)):
         found.setdefault(row.site, {})[row.severity] = row.many
@@ -54,22 +55,34 @@ def finding(connection: Connection, key: str, when: When) -> FindingRow | None:
     return None if row is None else _row(row, at)
 
 
-def _asked(query: Select[Any], ask: FindingsAsked) -> Select[Any]:
+def _asked(connection: Connection, query: Select[Any], ask: FindingsAsked) -> Select[Any]:
     at = ask.when.seen_until_ms
     query = query.where(_FINDINGS.opened_ms <= at)
     for column, wanted in (
         (_FINDINGS.site, ask.site),
         (_FINDINGS.host, ask.host),
-        (_FINDINGS.chip, ask.chip),
     ):
         if wanted is not None:
             query = query.where(column == wanted)
+    if ask.chip is not None:
+        about = or_(_FINDINGS.chip == ask.chip, _FINDINGS.id.in_(_disputes(connection, ask.chip)))
+        query = query.where(about)
     if ask.scope is not None:
         query = query.where(_FINDINGS.site.in_(ask.scope))
     if ask.state is not None:
         resolved = _FINDINGS.resolved_ms.is_not(None) & (_FINDINGS.resolved_ms <= at)
         query = query.where(resolved if ask.state == "resolved" else ~resolved)
     return query
+
+
+def _disputes(connection: Connection, chip: int) -> list[str]:
+    """Return the ids of the findings that two hosts dispute this chip, and maybe others."""
+    columns = schema.disputes.c
+    pairs = select(columns.host, columns.kept_host).where(columns.chip == chip).distinct()
+    return [
+        finding_id(Kind.DUPLICATE_IDENTITY, row.host, row.kept_host)
+        for row in connection.execute(pairs)
+    ]
 
 
 def _rows(connection: Connection, query: Select[Any], when: When) -> list[FindingRow]:
