@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from chipledger_evidence import merkle
+from chipledger_evidence.appraisal.ear_reader import read_ear
+from chipledger_evidence.appraisal.errors import EarError
 from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.entry import entry_hash
 from chipledger_evidence.errors import EvidenceError
@@ -120,3 +122,15 @@ def test_published_rfc6962_roots() -> None:
     }
     for size, root in roots.items():
         assert merkle.root_hash(leaves[:size]).hex() == root
+
+
+@pytest.mark.parametrize("row", named("ears.json"))
+def test_ear_vector(row: dict[str, Any]) -> None:
+    """Each attestation result is read, or refused with the code written beside it."""
+    key = load_jwk(msgspec.convert(row["jwk"], Jwk))
+    try:
+        read_ear(row["ear"], key)
+        verdict = "ok"
+    except (EarError, EvidenceError) as error:
+        verdict = error.code
+    assert verdict == row["verdict"]

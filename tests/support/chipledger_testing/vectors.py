@@ -31,6 +31,7 @@ from chipledger_testing.claims import (
     heartbeat,
     inventory,
 )
+from chipledger_testing.ear_vectors import ear_vectors
 from chipledger_testing.keys import SeededSigner, high_s_twin
 
 PROVENANCE = "made by chipledger_testing.vectors from fixed seeds"
@@ -271,6 +272,7 @@ FILES: dict[str, Callable[[], list[Row]]] = {
     "framing.json": framing_vectors,
     "nonces.json": nonce_vectors,
     "log.json": log_vectors,
+    "ears.json": ear_vectors,
 }
 
 
