@@ -32,6 +32,7 @@ from chipledger_server.adapters.keys import SqliteKeys
 from chipledger_server.adapters.log_sqlite import LogTables
 from chipledger_server.adapters.process import lock_database, notify_supervisor
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
+from chipledger_server.adapters.signing_sqlite import SqliteSignatures
 from chipledger_server.adapters.writer import SqliteWriter
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
@@ -47,11 +48,12 @@ from chipledger_server.usecases.keys import Keys
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence import Fold
 from chipledger_server.usecases.sequencer import Sequencer
+from chipledger_server.usecases.signing import Signing
 from chipledger_server.usecases.silence import Silence
 from chipledger_server.web.gauges import CollectorGauges
 from chipledger_server.web.ingest import AgentDoors
 from chipledger_server.web.serving import Service, bind
-from chipledger_server.wiring import site_of
+from chipledger_server.wiring import SIGNATURE_MS, site_of
 
 _LOG = structlog.get_logger("chipledger.service")
 # A full report is a thousand small objects that live for milliseconds: looked through for
@@ -192,21 +194,31 @@ def _ways_in(
 def sequencer_of(config: Config, connection: Writer, clock: Clock) -> Sequencer:
     """Return the sequencer of an embedded database, with the shipped chip catalogue."""
     store = SqliteSequenceStore(connection, system_entropy)
-    noting = Noting(store=store)
-    fold = Fold(
-        store=store,
-        noting=noting,
-        holdings=Holdings(store=store, noting=noting, catalogue=catalogue()),
-        silence=Silence(store=store, noting=noting, policy=config.policy),
-        policy=config.policy,
-    )
     return Sequencer(
-        fold=fold,
+        fold=fold_of(config, connection, store),
         log=LogTables(connection, holder=f"pid-{os.getpid()}"),
         ground=SqliteGround(connection, store),
         clock=clock,
         entropy=system_entropy,
         policy=config.log,
+    )
+
+
+def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> Fold:
+    """Return what applies tokens and results to the state in `store`."""
+    noting = Noting(store=store)
+    return Fold(
+        store=store,
+        noting=noting,
+        holdings=Holdings(store=store, noting=noting, catalogue=catalogue()),
+        signing=Signing(
+            store=store,
+            signatures=SqliteSignatures(connection),
+            noting=noting,
+            lifetime_ms=SIGNATURE_MS,
+        ),
+        silence=Silence(store=store, noting=noting, policy=config.policy),
+        policy=config.policy,
     )
 
 

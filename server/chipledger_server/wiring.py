@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from chipledger_book.shipped import tables
 from chipledger_evidence.nonce import MIN_KEY_BYTES
@@ -31,6 +31,9 @@ from chipledger_server.web.asgi import App
 from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
+
+SIGNATURE_MS: Final = 26 * 3_600_000
+"""How long a chip's own signature keeps its grade."""
 
 
 def initialise(config: Config, *, administrator: str, token_file: Path | None = None) -> str:
@@ -151,7 +154,7 @@ def measure_of(config: Config) -> Measure:
     return Measure(
         tables=tables(),
         silence_limit_ms=config.policy.silence_limit_ms,
-        signature_ms=26 * 3_600_000,
+        signature_ms=SIGNATURE_MS,
     )
 
 

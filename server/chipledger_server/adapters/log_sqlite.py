@@ -88,12 +88,13 @@ class LogTables:
     def new_records(self, after: int) -> list[NewRecord]:
         """Return records after a position, in order."""
         rows = self._execute(
-            "SELECT pos, type, subject, principal FROM records WHERE pos > ? ORDER BY pos LIMIT ?",
+            "SELECT pos, type, subject, principal, record FROM records"
+            " WHERE pos > ? ORDER BY pos LIMIT ?",
             (after, _MOST),
         ).fetchall()
         return [
-            NewRecord(pos=pos, kind=kind, subject=subject, principal=principal)
-            for pos, kind, subject, principal in rows
+            NewRecord(pos=pos, kind=kind, subject=subject, principal=principal, record=record)
+            for pos, kind, subject, principal, record in rows
         ]
 
     def new_refusals(self, after: int) -> list[KeptRefusal]:

@@ -120,6 +120,7 @@ hosts = Table(
     Column("inventory", LargeBinary),  # digest that the newest fresh token named
     Column("missing", LargeBinary),  # canonical JSON of [first, last] seq ranges not yet seen
     Column("silent_since_ms", BigInteger),  # set while the host is silent
+    Column("round_ms", BigInteger),  # newest token with device evidence, or with why there is none
     Index("ix_hosts_site", "site"),
     Index("ix_hosts_ueid", "ueid"),
 )

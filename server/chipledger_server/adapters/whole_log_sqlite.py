@@ -39,7 +39,8 @@ class SqliteWholeLog:
         self._execute("DELETE FROM findings WHERE type != ?", (Kind.REFUSED_REPORT.value,))
         self._execute(
             "UPDATE hosts SET seq = 0, token = NULL, missing = NULL, received_ms = NULL,"
-            " fresh_ms = NULL, fresh_seq = 0, inventory = NULL, silent_since_ms = NULL"
+            " fresh_ms = NULL, fresh_seq = 0, inventory = NULL, silent_since_ms = NULL,"
+            " round_ms = NULL"
         )
         self._store.forget()
         self._store.recording = False

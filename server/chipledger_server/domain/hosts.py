@@ -49,6 +49,8 @@ class HostState:
         held: inventory whose chips it holds: that of its newest scan that did not fail.
         run: the running run of fresh sightings of `inv`, or None.
         silent_since_ms: set while the host is silent.
+        round_ms: newest token with device evidence, or with why there is none.
+        signed_ms: when that of its chips which can sign showed it that did so longest ago.
         chips: chips it says it holds.
         rivals: other hosts that say they hold some of these, and no dispute over them is open.
         open: open findings about this host.
@@ -65,9 +67,11 @@ class HostState:
     fresh_ms: int | None = None
     fresh_seq: int = 0
     inv: str | None = None
+    held: str | None = None
     run: int | None = None
     silent_since_ms: int | None = None
-    held: str | None = None
+    round_ms: int | None = None
+    signed_ms: int | None = None
     chips: frozenset[int] = frozenset()
     rivals: dict[str, set[int]] = field(default_factory=dict)
     open: dict[Kind, str] = field(default_factory=dict)

@@ -35,6 +35,7 @@ class NewRecord:
     kind: str
     subject: str
     principal: str
+    record: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

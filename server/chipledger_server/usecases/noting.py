@@ -27,10 +27,22 @@ class Noting:
         self, host: HostState, kind: Kind, token: LoggedToken, detail: Mapping[str, Any] | None
     ) -> None:
         """Make a condition of a host so: open with `detail`, or resolved without."""
+        self.state(host, kind, token.token, at_ms=token.received_ms, detail=detail)
+
+    def state(
+        self,
+        host: HostState,
+        kind: Kind,
+        start: str,
+        *,
+        at_ms: int,
+        detail: Mapping[str, Any] | None,
+    ) -> None:
+        """Make a condition of a host so by something else than a token, named by `start`."""
         if detail is not None:
-            self.occurred(host, kind, token.token, at_ms=token.received_ms, detail=detail)
+            self.occurred(host, kind, start, at_ms=at_ms, detail=detail)
         elif kind in host.open:
-            self.resolve(host.open.pop(kind), token.received_ms)
+            self.resolve(host.open.pop(kind), at_ms)
 
     def event(
         self, host: HostState, kind: Kind, token: LoggedToken, detail: Mapping[str, Any]

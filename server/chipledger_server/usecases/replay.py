@@ -48,6 +48,8 @@ def replay(fold: Fold, log: WholeLog) -> None:
 def _record(fold: Fold, entry: LoggedRecord) -> None:
     if entry.kind == EntryType.ENROLMENT:
         fold.silence.enrolled(fold.store.host_named(entry.subject))
+    if entry.kind == EntryType.RESULT:
+        fold.judged(entry.subject, entry.record)
     if entry.kind != EntryType.FINDING:
         return
     finding = msgspec.json.decode(entry.record, type=FindingRecord)

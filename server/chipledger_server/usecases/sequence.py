@@ -9,8 +9,11 @@ chain and names the inventory of the last one, touches one object in memory.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from chipledger_evidence.claims import FullReport
 from chipledger_evidence.codec import b64url_decode
+from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Status
 from chipledger_evidence.nonce import Freshness
 from chipledger_server.config import Policy
@@ -21,6 +24,7 @@ from chipledger_server.domain.liveness import Span, unseen_ms
 from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.signing import Signing
 from chipledger_server.usecases.silence import Silence
 
 
@@ -32,6 +36,7 @@ class Fold:
         store: where state is kept.
         noting: where findings go.
         holdings: who says to hold which chip.
+        signing: what chips signed, and whether they still do.
         silence: what happens when a host comes back.
         policy: what counts as odd, and as silent.
         downtime: when the collector itself was not accepting.
@@ -40,6 +45,7 @@ class Fold:
     store: SequenceStore
     noting: Noting
     holdings: Holdings
+    signing: Signing
     silence: Silence
     policy: Policy
     downtime: Sequence[Span] = ()
@@ -60,7 +66,15 @@ class Fold:
             self._sight(host, token)
         if claims.resumed or claims.skipped or claims.conflict or claims.refused:
             self._said(host, token)
+        if claims.evidence or claims.no_evidence:
+            host.round_ms = token.received_ms
         return host
+
+    def judged(self, host: str, record: bytes) -> None:
+        """Take up the result of a host's evidence, as it stands in the log."""
+        self.signing.apply(
+            self.store.host_named(host), msgspec.json.decode(record, type=EvidenceResult)
+        )
 
     def _link(self, host: HostState, token: LoggedToken) -> None:
         claims = token.claims
@@ -86,6 +100,8 @@ class Fold:
         host.fresh_ms, host.fresh_seq = at_ms, claims.seq
         if host.rivals and before_ms is not None:
             self.holdings.watch(host, before_ms, token)
+        if host.signed_ms is not None or Kind.GRADE_DROP in host.open:
+            self.signing.sighted(host, token)
         if host.silent_since_ms is not None:
             self.silence.returned(host, token)
         difference_s = claims.iat - at_ms // 1000
@@ -119,6 +135,7 @@ class Fold:
         host.run = self.store.begin_run(host, claims.inv, token.received_ms)
         if not again:
             self.holdings.take(host, inventory, token)
+            self.signing.expect(host)
 
     def _said(self, host: HostState, token: LoggedToken) -> None:
         claims = token.claims

@@ -199,6 +199,8 @@ class Sequencer:
             for record in records:
                 if record.kind == EntryType.ENROLMENT:
                     self._fold.silence.enrolled(self._fold.store.host_named(record.subject))
+                elif record.kind == EntryType.RESULT:
+                    self._fold.judged(record.subject, record.record)
         return records
 
     def _take_tokens(self, ready: Sequence[LoggedToken]) -> Sequence[LoggedToken]:

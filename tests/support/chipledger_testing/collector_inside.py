@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine, insert
 
-from chipledger_book.shipped import catalogue
 from chipledger_evidence.answers import ReportAnswer, Stored
 from chipledger_evidence.codec import b64url_encode
 from chipledger_evidence.framing import Body
@@ -39,19 +38,15 @@ from chipledger_server.adapters.whole_log_sqlite import SqliteWholeLog
 from chipledger_server.config import Config
 from chipledger_server.domain.arrival import Arrival, Outcome, Refusal
 from chipledger_server.domain.vitals import Doors
-from chipledger_server.service import sequencer_of
+from chipledger_server.service import fold_of, sequencer_of
 from chipledger_server.usecases.enrol import Enrolments
-from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import MOST_REMEMBERED, Keys
-from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.physical import Patience
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.replay import replay
-from chipledger_server.usecases.sequence import Fold
 from chipledger_server.usecases.sequencer import Sequencer
-from chipledger_server.usecases.silence import Silence
 from chipledger_testing.collector_process import code_text
 from chipledger_testing.hosts import SimulatedHost, simulated
 
@@ -283,6 +278,8 @@ class CollectorInside:
                 "inventory_chips",
                 "chip_aliases",
                 "chips",
+                "signatures",
+                "device_keys",
                 "findings",
                 "hosts",
             )
@@ -291,15 +288,8 @@ class CollectorInside:
     def replay(self) -> None:
         """Compute everything derived anew."""
         store = SqliteSequenceStore(self.connection, self._entropy)
-        noting = Noting(store=store)
-        fold = Fold(
-            store=store,
-            noting=noting,
-            holdings=Holdings(store=store, noting=noting, catalogue=catalogue()),
-            silence=Silence(store=store, noting=noting, policy=self.config.policy),
-            policy=self.config.policy,
-            downtime=self.rows("SELECT from_ms, to_ms FROM downtime"),
-        )
+        fold = fold_of(self.config, self.connection, store)
+        fold.downtime = self.rows("SELECT from_ms, to_ms FROM downtime")
         self.connection.execute("BEGIN IMMEDIATE")
         replay(fold, SqliteWholeLog(self.connection, store))
         self.connection.execute("COMMIT")

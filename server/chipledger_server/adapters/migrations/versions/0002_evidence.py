@@ -16,6 +16,8 @@ def upgrade() -> None:
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("token", name=op.f("pk_evidence_due")),
     )
+    with op.batch_alter_table("hosts", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("round_ms", sa.BigInteger(), nullable=True))
     op.create_table(
         "signatures",
         sa.Column(

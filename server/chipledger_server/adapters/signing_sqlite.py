@@ -1,0 +1,93 @@
+"""Signatures of chips in SQLite, on the writer's connection."""
+
+import sqlite3
+from typing import Final
+
+from chipledger_evidence.codec import b64url_decode
+from chipledger_server.adapters.rows import Execute
+from chipledger_server.domain.crosscheck import Line, State
+from chipledger_server.usecases.signing import Expected
+
+_LISTED: Final = """
+    SELECT chip, "index", state, uuid, pdi, serial, board_part, name, device, subsystem, bdf
+    FROM inventory_chips WHERE inventory = ? ORDER BY "index"
+"""
+_NAMES: Final = ("uuid", "pdi", "serial", "board_part", "name", "device", "subsystem", "bdf")
+_NEWEST: Final = """
+    SELECT id, until_ms FROM signatures WHERE chip = ? AND host = ? ORDER BY since_ms DESC LIMIT 1
+"""
+# One look into the index for each chip that the host claims.
+_EXPECTED: Final = """
+    SELECT c.chip, c.since_ms,
+        (SELECT max(s.until_ms) FROM signatures s WHERE s.chip = c.chip AND s.host = c.host)
+    FROM claims c WHERE c.host = ? AND EXISTS (SELECT 1 FROM signatures s WHERE s.chip = c.chip)
+    ORDER BY c.chip
+"""
+
+
+def oldest_signature(execute: Execute, host: str) -> int | None:
+    """Return when that chip of a host which can sign showed it that did so longest ago."""
+    return min((one.known_ms for one in _expected(execute, host)), default=None)
+
+
+def _expected(execute: Execute, host: str) -> list[Expected]:
+    rows = execute(_EXPECTED, (host,)).fetchall()
+    return [
+        Expected(chip=chip, since_ms=since_ms, signed_ms=signed_ms)
+        for chip, since_ms, signed_ms in rows
+    ]
+
+
+class SqliteSignatures:
+    """Runs of signatures, and the keys that chips sign under; the caller holds the transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+
+    def listed(self, inventory: str) -> list[tuple[Line, int | None]]:
+        """Return the resolved lines of an inventory."""
+        rows = self._execute(_LISTED, (b64url_decode(inventory),)).fetchall()
+        return [
+            (
+                Line(index=index, state=State(state), **dict(zip(_NAMES, texts, strict=True))),
+                chip,
+            )
+            for chip, index, state, *texts in rows
+        ]
+
+    def sign(self, chip: int, host: str, at_ms: int, *, token: bytes, lifetime_ms: int) -> None:
+        """Note that a chip signed on a host: goes on with a run of signatures or begins one."""
+        newest = self._execute(_NEWEST, (chip, host)).fetchone()
+        if newest is not None and at_ms - newest[1] <= lifetime_ms:
+            self._execute(
+                "UPDATE signatures SET until_ms = max(until_ms, ?), token = ? WHERE id = ?",
+                (at_ms, token, newest[0]),
+            )
+        else:
+            self._execute(
+                "INSERT INTO signatures (chip, host, since_ms, until_ms, token) VALUES (?,?,?,?,?)",
+                (chip, host, at_ms, at_ms, token),
+            )
+
+    def newest(self, chip: int, host: str) -> int | None:
+        """Return when a chip's newest signature arrived from a host, or None."""
+        row = self._execute(_NEWEST, (chip, host)).fetchone()
+        return None if row is None else row[1]
+
+    def device_key(self, chip: int, rot: str) -> bytes | None:
+        """Return the digest of the factory key that a chip first signed under, or None."""
+        row = self._execute(
+            "SELECT key FROM device_keys WHERE chip = ? AND rot = ?", (chip, rot)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def put_device_key(self, chip: int, rot: str, key: bytes, at_ms: int) -> None:
+        """Keep the digest of the factory key that a chip first signed under."""
+        self._execute(
+            "INSERT INTO device_keys (chip, rot, key, first_ms) VALUES (?,?,?,?)",
+            (chip, rot, key, at_ms),
+        )
+
+    def expected(self, host: str) -> list[Expected]:
+        """Return the chips that a host claims and that have signed, on it or elsewhere."""
+        return _expected(self._execute, host)

@@ -1,0 +1,125 @@
+"""Judging device evidence after its token was answered: one thread, one worker process.
+
+The worker parses bytes that a cheat may have chosen, so it is a process of its own, of low
+priority, and may die: its round is tried again, then given up with a result that says so. What
+waits is in the database; whatever happens here, it is there at the next start.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Final, Protocol
+
+import structlog
+
+from chipledger_evidence.gpu.result import EvidenceResult
+from chipledger_evidence.gpu.roots import TrustAnchors
+from chipledger_server.domain.rounds import Round, give_up, judge_round
+
+MOST_ROUNDS: Final = 16
+_ROUND_S: Final = 60
+_TRIES: Final = 3
+_NICENESS: Final = 10
+_LOG: Final = structlog.get_logger("chipledger.evidence")
+
+
+class Rounds(Protocol):
+    """Where rounds wait, and where results go."""
+
+    def due(self, most: int) -> Sequence[Round]:
+        """Return the oldest rounds that wait to be judged."""
+        ...
+
+    def conclude(self, round_: Round, result: EvidenceResult) -> None:
+        """Keep a result and take its round off the list, or neither."""
+        ...
+
+
+class EvidenceJob:
+    """Judges rounds one after the other; `start` it, `stop` it."""
+
+    def __init__(
+        self,
+        rounds: Callable[[], Rounds],
+        *,
+        anchors: Callable[[Round], TrustAnchors],
+        now_ms: Callable[[], int],
+        look_s: float,
+    ) -> None:
+        """Make the job.
+
+        Args:
+            rounds: opens the waiting rounds, in the job's own thread.
+            anchors: root keys to believe for a round.
+            now_ms: Unix milliseconds.
+            look_s: seconds between two looks at what waits.
+        """
+        self._open = rounds
+        self._anchors = anchors
+        self._now_ms = now_ms
+        self._look_s = look_s
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
+        self._pool: ProcessPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the round that is being judged; the others wait for the next start."""
+        self._ended.set()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._thread.join(timeout=_ROUND_S)
+
+    def _run(self) -> None:
+        rounds = self._open()
+        while not self._ended.wait(self._look_s):
+            try:
+                for round_ in rounds.due(MOST_ROUNDS):
+                    if self._ended.is_set():
+                        return
+                    rounds.conclude(round_, self._judge(round_))
+            except Exception as error:  # noqa: BLE001 - the daemon loop: what waits is kept
+                _LOG.error("evidence-not-judged", fault=str(error), exc_info=error)
+
+    def _judge(self, round_: Round) -> EvidenceResult:
+        anchors = self._anchors(round_)
+        why = ""
+        for _ in range(_TRIES):
+            if self._pool is None:
+                self._pool = _new_pool()
+            try:
+                task = self._pool.submit(judge_round, round_, anchors, self._now_ms())
+                return task.result(timeout=_ROUND_S)
+            except (BrokenProcessPool, TimeoutError) as error:
+                why = f"the verifier ended or hung: {type(error).__name__}"
+                _end(self._pool)
+                self._pool = None
+                if self._ended.is_set():
+                    raise
+                _LOG.warning("verifier-ended", token=round_.token, host=round_.host, why=why)
+        return give_up(round_, anchors, self._now_ms(), why)
+
+
+def _new_pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin_worker)
+
+
+def _begin_worker() -> None:
+    """Leave the processor to the doors, and Ctrl-C to the collector."""
+    os.nice(_NICENESS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End a pool whose process may hang for ever."""
+    processes = list(pool._processes.values())  # noqa: SLF001 - there is no public way to kill it
+    for process in processes:
+        process.kill()
+    pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,256 @@
+"""What chips signed, folded: their names, their grade, and where they contradict the host.
+
+A result of the log goes in; aliases, signatures and findings come out. The certificate names the
+chip. A signature raises the grade of a line of the host's own inventory and of nothing else:
+a chip that signs and is not listed is one that the host hides.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from chipledger_evidence.codec import b64url_decode
+from chipledger_evidence.gpu.errors import GpuCode
+from chipledger_evidence.gpu.facts import EvidenceFacts, Level, level
+from chipledger_evidence.gpu.result import EvidenceResult, Piece
+from chipledger_evidence.gpu.witness import Witness, WitnessResult, cross_witness
+from chipledger_server.domain.crosscheck import Line
+from chipledger_server.domain.dies import contradictions
+from chipledger_server.domain.findings import MOST_LISTED, Kind
+from chipledger_server.domain.hosts import HostState, LoggedToken
+from chipledger_server.usecases.noting import Noting
+from chipledger_server.usecases.sequence_store import SequenceStore
+
+_SIGNED: Final = frozenset({Level.CHIP_SIGNED, Level.CHIP_SIGNED_FIRMWARE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A chip that has signed before, and the host that claims it now.
+
+    Attributes:
+        chip: the chip.
+        since_ms: when the host's claim began.
+        signed_ms: when its newest signature from this host arrived, if any did.
+    """
+
+    chip: int
+    since_ms: int
+    signed_ms: int | None
+
+    @property
+    def known_ms(self) -> int:
+        """When it last showed what it can, or had its first chance to on this host."""
+        return self.since_ms if self.signed_ms is None else max(self.signed_ms, self.since_ms)
+
+
+class SignatureStore(Protocol):
+    """Where signatures of chips are kept."""
+
+    def listed(self, inventory: str) -> Sequence[tuple[Line, int | None]]:
+        """Return the resolved lines of an inventory."""
+        ...
+
+    def sign(self, chip: int, host: str, at_ms: int, *, token: bytes, lifetime_ms: int) -> None:
+        """Note that a chip signed on a host: goes on with a run of signatures or begins one."""
+        ...
+
+    def device_key(self, chip: int, rot: str) -> bytes | None:
+        """Return the digest of the factory key that a chip first signed under, or None."""
+        ...
+
+    def put_device_key(self, chip: int, rot: str, key: bytes, at_ms: int) -> None:
+        """Keep the digest of the factory key that a chip first signed under."""
+        ...
+
+    def expected(self, host: str) -> Iterable[Expected]:
+        """Return the chips that a host claims and that have signed, on it or elsewhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """Applies results.
+
+    Attributes:
+        store: state of hosts and chips.
+        signatures: who signed what where.
+        noting: where findings go.
+        lifetime_ms: how long a signature keeps its grade.
+    """
+
+    store: SequenceStore
+    signatures: SignatureStore
+    noting: Noting
+    lifetime_ms: int
+
+    def apply(self, host: HostState, result: EvidenceResult) -> None:
+        """Take up what a round's evidence showed."""
+        listed = self.signatures.listed(result.inv)
+        round_ = _Round(result=result)
+        for piece in result.pieces:
+            worth = level(piece.facts)
+            if worth in _SIGNED:
+                self._signed(host, piece, listed, round_)
+            elif worth is Level.NONE or piece.chip is not None:
+                round_.refused.append(_refused(piece, worth))
+        pdis = [self._pdi(line, chip) for line, chip in listed if chip is not None]
+        self._note(host, round_, cross_witness([piece.facts for piece in result.pieces], pdis))
+        self.expect(host)
+        if Kind.GRADE_DROP in host.open:
+            self.look(host, start=result.token, at_ms=result.received)
+
+    def expect(self, host: HostState) -> None:
+        """Learn anew which of a host's chips that can sign showed it longest ago."""
+        known = [one.known_ms for one in self.signatures.expected(host.id)]
+        host.signed_ms = min(known, default=None)
+
+    def sighted(self, host: HostState, token: LoggedToken) -> None:
+        """Look whether chips still show what they once showed; a fresh token has come."""
+        if Kind.GRADE_DROP in host.open or (
+            host.signed_ms is not None and token.received_ms - host.signed_ms > self.lifetime_ms
+        ):
+            self.look(host, start=token.token, at_ms=token.received_ms)
+
+    def look(self, host: HostState, *, start: str, at_ms: int) -> None:
+        """Open or resolve the finding of chips that fell below what they once showed."""
+        fallen = [
+            one
+            for one in self.signatures.expected(host.id)
+            if at_ms - one.known_ms > self.lifetime_ms
+        ]
+        detail = None
+        if fallen:
+            oldest = min(one.known_ms for one in fallen)
+            detail = {
+                "chips": [f"chip {one.chip}" for one in fallen[:MOST_LISTED]],
+                "count": len(fallen),
+                "last_ms": oldest,
+                "lifetime_ms": self.lifetime_ms,
+            }
+        self.noting.state(host, Kind.GRADE_DROP, start, at_ms=at_ms, detail=detail)
+
+    def _signed(
+        self,
+        host: HostState,
+        piece: Piece,
+        listed: Sequence[tuple[Line, int | None]],
+        round_: "_Round",
+    ) -> None:
+        """Find the line that a chip's signature stands for, and keep it."""
+        facts, at_ms = piece.facts, round_.result.received
+        pdi = facts.pdi or ""
+        found = _line_of(pdi, piece.chip, listed)
+        if found is None:
+            return  # the witnesses say so: a chip that signs and is not listed is hidden
+        line, chip = found
+        if line.pdi is not None and line.pdi != pdi:
+            round_.mismatched.append(f"{line.pdi} by the driver, {pdi} by certificate")
+            return
+        wrong = contradictions(facts, device=line.device, name=line.name)
+        round_.mismatched.extend(f"{pdi}: {words}" for words in wrong)
+        named = self.store.aliases([("pdi", pdi)]).get(("pdi", pdi))
+        if named is None:
+            self.store.learn("pdi", pdi, chip, at_ms)
+        elif named != chip:
+            round_.changed.append(
+                f"{line.uuid or 'a chip'} was chip {chip}; its certificate says PDI {pdi}, which"
+                f" is chip {named}"
+            )
+            return
+        if wrong or not self._same_key(chip, facts, round_):
+            return
+        token = b64url_decode(round_.result.token)
+        self.signatures.sign(chip, host.id, at_ms, token=token, lifetime_ms=self.lifetime_ms)
+        round_.chips.add(chip)
+
+    def _pdi(self, line: Line, chip: int) -> str | None:
+        """Return the PDI of a line: the driver's word, else what certificates have taught us."""
+        return line.pdi or next(iter(sorted(self.store.aliases_of(chip, "pdi"))), None)
+
+    def _same_key(self, chip: int, facts: EvidenceFacts, round_: "_Round") -> bool:
+        rot, key = facts.rot, facts.l4_key
+        if rot is None or key is None:
+            return True
+        kept = self.signatures.device_key(chip, rot)
+        if kept is None:
+            at_ms = round_.result.received
+            self.signatures.put_device_key(chip, rot, b64url_decode(key), at_ms)
+        elif kept != b64url_decode(key):
+            round_.changed.append(f"PDI {facts.pdi} signs under another factory key ({rot})")
+            return False
+        return True
+
+    def _note(self, host: HostState, round_: "_Round", witness: WitnessResult) -> None:
+        hidden = _hidden(witness)
+        self._state(host, Kind.HIDDEN_CHIP, round_, hidden)
+        differences = {"differences": round_.mismatched[:MOST_LISTED]}
+        self._state(
+            host, Kind.CERT_NVML_MISMATCH, round_, differences if round_.mismatched else None
+        )
+        if round_.refused:
+            first = {**round_.refused[0], "count": len(round_.refused)}
+            self._occurred(host, Kind.EVIDENCE_REFUSED, round_, first)
+        if round_.changed:
+            changes = {"changes": round_.changed[:MOST_LISTED]}
+            self._occurred(host, Kind.IDENTITY_CHANGED, round_, changes)
+
+    def _state(
+        self, host: HostState, kind: Kind, round_: "_Round", detail: Mapping[str, Any] | None
+    ) -> None:
+        start, at_ms = round_.result.token, round_.result.received
+        self.noting.state(host, kind, start, at_ms=at_ms, detail=detail)
+
+    def _occurred(
+        self, host: HostState, kind: Kind, round_: "_Round", detail: Mapping[str, Any]
+    ) -> None:
+        start, at_ms = round_.result.token, round_.result.received
+        self.noting.occurred(host, kind, start, at_ms=at_ms, detail=detail)
+
+
+class _Round:
+    """What one round comes to while it is applied."""
+
+    def __init__(self, *, result: EvidenceResult) -> None:
+        self.result = result
+        self.chips: set[int] = set()
+        self.refused: list[dict[str, Any]] = []
+        self.mismatched: list[str] = []
+        self.changed: list[str] = []
+
+
+def _line_of(
+    pdi: str, hint: int | None, listed: Sequence[tuple[Line, int | None]]
+) -> tuple[Line, int] | None:
+    """Return the line that bears a PDI, else the one the host says it is."""
+    lines: Mapping[int, tuple[Line, int]] = {
+        line.index: (line, chip) for line, chip in listed if chip is not None
+    }
+    for line, chip in lines.values():
+        if line.pdi == pdi:
+            return line, chip
+    return None if hint is None else lines.get(hint)
+
+
+def _refused(piece: Piece, worth: Level) -> dict[str, Any]:
+    """Return why a statement proves nothing, for a finding."""
+    which = "a switch" if piece.chip is None else f"device {piece.chip}"
+    if worth is not Level.NONE:
+        what = f"{which}: {piece.facts.device_class} evidence was given for a chip"
+        return {"code": GpuCode.NOT_A_GPU.value, "what": what}
+    failure = piece.facts.failure or next(iter(piece.facts.reasons), None)
+    if failure is None:
+        return {"code": GpuCode.NOT_JUDGED.value, "what": f"{which}: nothing could be checked"}
+    return {"code": failure.code.value, "what": f"{which}: {failure.detail}"}
+
+
+def _hidden(witness: WitnessResult) -> dict[str, Any] | None:
+    """Return the chips that others name and the host does not, for a finding."""
+    if witness.outcome is not Witness.HIDDEN_CHIP:
+        return None
+    named = any(chip.named_by for chip in witness.hidden)
+    return {
+        "chips": [chip.pdi for chip in witness.hidden[:MOST_LISTED]],
+        "witness": "A switch's signed list" if named else "A signature of its own",
+        "switches": sorted({pdi for chip in witness.hidden for pdi in chip.named_by})[:MOST_LISTED],
+    }
