@@ -47,10 +47,7 @@ _UPDATE: Final = (
     " round_ms = v.round_ms"
     " FROM v WHERE hosts.num = v.num"
 )
-_ALIASES: Final = (
-    "WITH n(kind, value) AS (VALUES {rows}) SELECT a.kind, a.value, a.chip"
-    " FROM n CROSS JOIN chip_aliases a ON a.kind = n.kind AND a.value = n.value"
-)
+_ALIAS: Final = "(SELECT chip FROM chip_aliases WHERE kind = ? AND value = ?)"
 _LINES: Final = (
     """INSERT INTO inventory_chips (inventory, chip, "index", state, uuid, pdi, serial, board_part,
     name, device, subsystem, bdf) VALUES """,
@@ -209,18 +206,13 @@ class SqliteSequenceStore:
     def put_lines(self, digest: str, lines: Sequence[tuple[Line, int | None]]) -> None:
         """Keep the resolved lines of an inventory."""
         name = b64url_decode(digest)
-        rows = [(name, chip, *_line_values(line)) for line, chip in lines]
+        rows = [(name, chip, line.place, line.state.value, *line[2:]) for line, chip in lines]
         insert_many(self._execute, _LINES, rows)
 
     def line_of(self, chip: int, host: str) -> Line:
         """Return the newest line of a host that names a chip."""
-        row = self._execute(
-            _LINE_OF,
-            (chip, host),
-        ).fetchone()
-        index, state, *texts = row
-        names = ("uuid", "pdi", "serial", "board_part", "name", "device", "subsystem", "bdf")
-        return Line(index=index, state=State(state), **dict(zip(names, texts, strict=True)))
+        place, state, *texts = self._execute(_LINE_OF, (chip, host)).fetchone()
+        return Line(place, State(state), *texts)
 
     def aliases(
         self, names: Sequence[tuple[AliasKind, str]]
@@ -228,10 +220,10 @@ class SqliteSequenceStore:
         """Return the chips that these aliases name, as far as they do."""
         if not names:
             return {}
-        rows = self._execute(
-            _aliases(len(names)), [text for name in names for text in name]
-        ).fetchall()
-        return {(kind, value): chip for kind, value, chip in rows}
+        texts = [text for name in names for text in name]
+        # All in one row: every row gives the interpreter's lock away (adapters/rows.py).
+        chips = self._execute(_aliases(len(names)), texts).fetchone()
+        return {name: chip for name, chip in zip(names, chips, strict=True) if chip is not None}
 
     def aliases_of(self, chip: int, kind: AliasKind) -> frozenset[str]:
         """Return the aliases of one kind that name a chip."""
@@ -420,7 +412,7 @@ def _update(count: int) -> str:
 
 @lru_cache(maxsize=2 * MOST_ROWS)
 def _aliases(count: int) -> str:
-    return _ALIASES.format(rows=",".join(["(?,?)"] * count))
+    return f"SELECT {','.join([_ALIAS] * count)}"
 
 
 def _host_row(state: HostState) -> tuple[Any, ...]:
@@ -436,19 +428,4 @@ def _host_row(state: HostState) -> tuple[Any, ...]:
         None if state.inv is None else _digest(state.inv),
         state.silent_since_ms,
         state.round_ms,
-    )
-
-
-def _line_values(line: Line) -> tuple[Any, ...]:
-    return (
-        line.index,
-        line.state.value,
-        line.uuid,
-        line.pdi,
-        line.serial,
-        line.board_part,
-        line.name,
-        line.device,
-        line.subsystem,
-        line.bdf,
     )

@@ -5,9 +5,11 @@ root, but a lie in one view alone shows here, and a chip that NVML does not list
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
+from typing import NamedTuple
 
 from chipledger_evidence.inventory import Chip, Inventory, PciFunction, PciKind, ProcGpu
 
@@ -24,11 +26,10 @@ class State(StrEnum):
     NOT_PHYSICAL = "not-physical"  # a vGPU: no claim of hardware at all
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(NamedTuple):  # made for every chip of every new inventory: half a dataclass's cost
     """One chip of an inventory, with what names it and its model."""
 
-    index: int
+    place: int
     state: State
     uuid: str | None = None
     pdi: str | None = None
@@ -53,11 +54,12 @@ def check(inventory: Inventory) -> Checked:
     pci = {function.bdf: function for function in inventory.pci}
     proc = {gpu.bdf: gpu for gpu in inventory.proc}
     unread = frozenset(inventory.unread)
-    named = Counter(name for chip in inventory.chips for name in _names(chip))
+    names = [_names(chip) for chip in inventory.chips]
+    named = Counter(chain.from_iterable(names))
     lines: list[Line] = []
     differences: list[str] = []
-    for place, chip in enumerate(inventory.chips):
-        found = (*_differences(chip, pci, proc, unread), *_twins(chip, named))
+    for place, (chip, own) in enumerate(zip(inventory.chips, names, strict=True)):
+        found = [*_differences(chip, pci, proc, unread), *_twins(chip, own, named)]
         differences += found
         lines.append(_line(place, chip, _state(chip, found, unread)))
     differences += _hidden(inventory)
@@ -65,7 +67,7 @@ def check(inventory: Inventory) -> Checked:
     return Checked(lines=tuple(lines), differences=tuple(differences))
 
 
-def _state(chip: Chip, differences: tuple[str, ...], unread: frozenset[str]) -> State:
+def _state(chip: Chip, differences: Sequence[str], unread: frozenset[str]) -> State:
     if chip.virtualization == VGPU_GUEST:
         return State.NOT_PHYSICAL
     if chip.lost is not None:
@@ -87,12 +89,10 @@ def _differences(
     bdf = chip.pci.bdf
     function = pci.get(bdf)
     if function is not None:
-        for what, nvml, other in (
-            ("device", chip.pci.device, function.device),
-            ("subsystem", chip.pci.subsystem, function.subsystem),
-        ):
-            if other and nvml != other:
-                yield f"{bdf}: {what} {nvml} by NVML, {other} on PCI"
+        if function.device and chip.pci.device != function.device:
+            yield f"{bdf}: device {chip.pci.device} by NVML, {function.device} on PCI"
+        if function.subsystem and chip.pci.subsystem != function.subsystem:
+            yield f"{bdf}: subsystem {chip.pci.subsystem} by NVML, {function.subsystem} on PCI"
     elif "pci" not in unread:
         yield f"{bdf}: listed by NVML, not on PCI"
     module = proc.get(bdf)
@@ -103,18 +103,20 @@ def _differences(
         yield f"{bdf}: listed by NVML, not by the kernel module"
 
 
-def _names(chip: Chip) -> Iterator[str]:
-    """Yield what names a physical chip and no other."""
+def _names(chip: Chip) -> list[str]:
+    """Return what names a physical chip and no other."""
+    names = []
     if chip.virtualization != VGPU_GUEST:
         if chip.uuid:
-            yield chip.uuid.lower()
+            names.append(chip.uuid.lower())
         if chip.pdi:
-            yield f"PDI {chip.pdi.lower()}"
+            names.append(f"PDI {chip.pdi.lower()}")
+    return names
 
 
-def _twins(chip: Chip, named: Mapping[str, int]) -> Iterator[str]:
-    """Yield the names of a chip that another chip of the same host bears as well."""
-    for name in _names(chip):
+def _twins(chip: Chip, names: Sequence[str], named: Mapping[str, int]) -> Iterator[str]:
+    """Yield those `names` of a chip that another chip of the same host bears as well."""
+    for name in names:
         if named[name] > 1:
             where = chip.uuid if chip.pci is None else chip.pci.bdf
             yield f"{where}: {name} names two chips or more"
@@ -124,10 +126,10 @@ def _hidden(inventory: Inventory) -> Iterator[str]:
     """Yield GPUs bound to the NVIDIA driver that NVML does not list."""
     if inventory.status != "ok":
         return  # nothing is listed, and that is another finding
-    listed = {chip.pci.bdf for chip in inventory.chips if chip.pci is not None}
-    excluded = {gpu.bdf for gpu in inventory.excluded}
-    for function in _gpus(inventory):
-        if function.bdf in listed or function.bdf in excluded or function.driver != "nvidia":
+    seen = {chip.pci.bdf for chip in inventory.chips if chip.pci is not None}
+    seen.update(gpu.bdf for gpu in inventory.excluded if gpu.bdf is not None)
+    for function in inventory.pci:
+        if function.bdf in seen or function.kind is not PciKind.GPU or function.driver != "nvidia":
             continue
         yield f"{function.bdf}: bound to the driver, not listed by NVML"
 
@@ -139,7 +141,7 @@ def _pci_only(inventory: Inventory, *, first: int) -> Iterator[Line]:
     alone = [function for function in _gpus(inventory) if function.bdf not in listed]
     for place, function in enumerate(alone[unplaced:]):
         yield Line(
-            index=first + place,
+            place=first + place,
             state=State.UNIDENTIFIED,
             device=function.device or None,
             subsystem=function.subsystem,
@@ -153,7 +155,7 @@ def _gpus(inventory: Inventory) -> Iterator[PciFunction]:
 
 def _line(place: int, chip: Chip, state: State) -> Line:
     return Line(
-        index=place,
+        place=place,
         state=state,
         uuid=chip.uuid,
         pdi=chip.pdi,
