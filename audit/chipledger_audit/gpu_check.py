@@ -148,10 +148,8 @@ def _identity(verdict: GpuVerdict) -> list[str]:
         ("factory key", facts.l4_key),
         ("driver, VBIOS", _both(facts.driver, facts.vbios)),
         ("board, chip SKU", _both(_both(facts.project, facts.project_sku), facts.chip_sku)),
-        (
-            "nonce in report",
-            b64url_decode(facts.report_nonce).hex() if facts.report_nonce else None,
-        ),
+        ("nonce in report", nonce),
+        ("nonce in file", beside),
         ("sees switches", " ".join(facts.switch_pdis) or None),
         ("sees GPUs", " ".join(facts.gpu_pdis) or None),
     )
