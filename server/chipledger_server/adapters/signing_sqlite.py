@@ -49,7 +49,7 @@ class SqliteSignatures:
         rows = self._execute(_LISTED, (b64url_decode(inventory),)).fetchall()
         return [
             (
-                Line(index=index, state=State(state), **dict(zip(_NAMES, texts, strict=True))),
+                Line(place=index, state=State(state), **dict(zip(_NAMES, texts, strict=True))),
                 chip,
             )
             for chip, index, state, *texts in rows

@@ -224,7 +224,7 @@ def _line_of(
 ) -> tuple[Line, int] | None:
     """Return the line that bears a PDI, else the one the host says it is."""
     lines: Mapping[int, tuple[Line, int]] = {
-        line.index: (line, chip) for line, chip in listed if chip is not None
+        line.place: (line, chip) for line, chip in listed if chip is not None
     }
     for line, chip in lines.values():
         if line.pdi == pdi:
