@@ -135,6 +135,15 @@ class SqliteSequenceStore:
         state.open = {Kind(kind): key for kind, key in found}
         state.signed_ms = oldest_signature(self._execute, state.id)
 
+    def same_ueid(self, host: HostState) -> HostState | None:
+        """Return the newest host that was enrolled before with the same EAT identity."""
+        row = self._execute(
+            "SELECT max(o.num) FROM hosts h JOIN hosts o ON o.ueid = h.ueid AND o.num < h.num"
+            " WHERE h.num = ?",
+            (host.num,),
+        ).fetchone()
+        return None if row[0] is None else self.host(row[0])
+
     def forget(self) -> None:
         """Drop every host state, so that all are read again."""
         self._hosts.clear()

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     CHAIN_FORK = "chain-fork"
     CHAIN_RESUMED = "chain-resumed"
     REFUSED_REPORT = "refused-report"
+    UEID_REUSED = "ueid-reused"
     PCI_NVML_DIFFER = "pci-nvml-differ"
     UNKNOWN_SKU = "unknown-sku"
     CLOCK_ODD = "clock-odd"
@@ -65,6 +66,7 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     Kind.CHAIN_FORK: Severity.HIGH,
     Kind.CHAIN_RESUMED: Severity.MEDIUM,
     Kind.REFUSED_REPORT: Severity.MEDIUM,
+    Kind.UEID_REUSED: Severity.HIGH,
     Kind.PCI_NVML_DIFFER: Severity.HIGH,
     Kind.UNKNOWN_SKU: Severity.MEDIUM,
     Kind.CLOCK_ODD: Severity.LOW,
@@ -108,6 +110,11 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
         "the host sent an old report again after its challenge was used",
         "a report that waited on the host was damaged, and the host put it aside by itself",
         "a report that waited on the host was damaged, and the host put it aside by itself",
+    ),
+    Kind.UEID_REUSED: (
+        "the machine was reinstalled, its key was lost, and it was enrolled anew",
+        "the servers were set up from one image that holds a machine's identity",
+        "their maker gave two machines the same identity",
     ),
     Kind.PCI_NVML_DIFFER: (
         "the driver was being updated or a device reset during the scan",
@@ -256,6 +263,10 @@ _WORDS: Final[Mapping[Kind, Callable[[Detail], str]]] = {
         f"The host lost its state and continued from the collector's at number {d['seq']}."
     ),
     Kind.REFUSED_REPORT: lambda d: f"A report was refused: {d['code']} ({d['what']}).",
+    Kind.UEID_REUSED: lambda d: (
+        f"The machine's identity was enrolled before, as {d['other_host']} at {d['other_site']},"
+        " with another key: two machines may bear it, or one reports as two hosts."
+    ),
     Kind.PCI_NVML_DIFFER: lambda d: (
         f"The views of NVML, PCI and the kernel module differ: {_listed(d['differences'])}."
     ),

@@ -47,7 +47,7 @@ def replay(fold: Fold, log: WholeLog) -> None:
 
 def _record(fold: Fold, entry: LoggedRecord) -> None:
     if entry.kind == EntryType.ENROLMENT:
-        fold.silence.enrolled(fold.store.host_named(entry.subject))
+        fold.enrolled(fold.store.host_named(entry.subject))
     if entry.kind == EntryType.RESULT:
         fold.judged(entry.subject, entry.record)
     if entry.kind != EntryType.FINDING:

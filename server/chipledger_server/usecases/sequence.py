@@ -50,6 +50,17 @@ class Fold:
     policy: Policy
     downtime: Sequence[Span] = ()
 
+    def enrolled(self, host: HostState) -> None:
+        """Begin to wait for a host, and note that another one bears its identity."""
+        self.silence.enrolled(host)
+        other = self.store.same_ueid(host)
+        if other is not None:
+            detail = {"other_host": other.id, "other_site": other.site}
+            start = "enrolment"
+            self.noting.occurred(
+                host, Kind.UEID_REUSED, start, at_ms=host.enrolled_ms, detail=detail
+            )
+
     def apply(self, token: LoggedToken) -> HostState:
         """Bring the token's host up to it, and note what it shows."""
         host = self.store.host(token.host)

@@ -24,6 +24,10 @@ class SequenceStore(Protocol):
         """Return the one state object of a host, by id."""
         ...
 
+    def same_ueid(self, host: HostState) -> HostState | None:
+        """Return the newest host that was enrolled before with the same EAT identity."""
+        ...
+
     def neighbours(self, host: int, link: Link, pos: int) -> Neighbours:
         """Return what tokens before position `pos` say around a link."""
         ...

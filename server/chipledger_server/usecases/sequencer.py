@@ -198,7 +198,7 @@ class Sequencer:
             self._progress.record_pos = records[-1].pos
             for record in records:
                 if record.kind == EntryType.ENROLMENT:
-                    self._fold.silence.enrolled(self._fold.store.host_named(record.subject))
+                    self._fold.enrolled(self._fold.store.host_named(record.subject))
                 elif record.kind == EntryType.RESULT:
                     self._fold.judged(record.subject, record.record)
         return records

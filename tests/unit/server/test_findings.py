@@ -20,6 +20,8 @@ DETAIL = {
     "kept_site": "a",
     "missing": ["2-3"],
     "models": ["x"],
+    "other_host": "h-c",
+    "other_site": "c",
     "more": False,
     "reasons": ["x"],
     "seq": 7,
