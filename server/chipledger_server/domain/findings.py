@@ -109,7 +109,6 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
         "somebody else sent a report in this host's name; its key refused it",
         "the host sent an old report again after its challenge was used",
         "a report that waited on the host was damaged, and the host put it aside by itself",
-        "a report that waited on the host was damaged, and the host put it aside by itself",
     ),
     Kind.UEID_REUSED: (
         "the machine was reinstalled, its key was lost, and it was enrolled anew",

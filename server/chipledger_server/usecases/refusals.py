@@ -28,6 +28,7 @@ class Code(StrEnum):
     UNKNOWN_PRINCIPAL = "unknown-principal"
     # how it is asked
     INVALID_PARAMETER = "invalid-parameter"
+    UNKNOWN_PARAMETER = "unknown-parameter"
     INVALID_CURSOR = "invalid-cursor"
     # administration
     MALFORMED_SCOPE = "malformed-scope"

@@ -5,6 +5,7 @@ members); msgspec writes exactly what it enforces. So its schemas replace the fr
 test holds that both name the same components.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -68,9 +69,20 @@ def framework_document(api: Router, parts: Parts) -> dict[str, Any]:
     return unserved.openapi_schema.to_schema()
 
 
-def document(api: Router, parts: Parts) -> bytes:
-    """Return the OpenAPI 3.1 document of the API."""
-    whole = framework_document(api, parts)
+def query_parameters(whole: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return the query parameters that each path of a document takes."""
+    return {
+        path: frozenset(
+            parameter["name"]
+            for parameter in item["get"].get("parameters", ())
+            if parameter["in"] == "query"
+        )
+        for path, item in whole["paths"].items()
+    }
+
+
+def document(whole: dict[str, Any]) -> bytes:
+    """Return the OpenAPI 3.1 document of the API, made of what the framework says of it."""
     whole["components"] = {
         "schemas": components(),
         "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},

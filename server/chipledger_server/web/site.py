@@ -20,10 +20,10 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.web.api import fleet, record, sites
-from chipledger_server.web.api.asking import provide_paging, provide_times
+from chipledger_server.web.api.asking import provide_paging, provide_times, refuse_unknown
 from chipledger_server.web.auth import SESSION_COOKIE
 from chipledger_server.web.context import Parts
-from chipledger_server.web.openapi import document
+from chipledger_server.web.openapi import document, framework_document, query_parameters
 from chipledger_server.web.problems import MEDIA_TYPE, problem_of
 from chipledger_server.web.rendering import Pages, environment
 from chipledger_server.web.screens import SCREENS, login_address, provide_travel
@@ -83,6 +83,7 @@ def build_app(parts: Parts) -> Litestar:
     addresses = {name: f"/static/{name}?v={file.digest}" for name, file in static.items()}
     api = api_router()
     pages = Pages(environment(addresses), collector=parts.name)
+    whole = framework_document(api, parts)
     return Litestar(
         route_handlers=[api, *SCREENS, _static_route(static), _api_document],
         dependencies={
@@ -95,7 +96,9 @@ def build_app(parts: Parts) -> Litestar:
         before_send=[_harden],
         logging_config=None,  # the process decides how it logs
         openapi_config=None,  # it would serve pages of its own, which load from elsewhere
-        state=State({"pages": pages, "document": document(api, parts)}),
+        state=State(
+            {"pages": pages, "parameters": query_parameters(whole), "document": document(whole)}
+        ),
     )
 
 
@@ -103,6 +106,7 @@ def api_router() -> Router:
     """Return the routes of the API."""
     return Router(
         path=API,
+        before_request=refuse_unknown,
         route_handlers=[
             *(record.me, record.findings, record.finding, record.events, record.event),
             *(record.log, record.log_entry, record.rules),

@@ -106,6 +106,32 @@ def test_malformed_parameters_have_a_code(parameters: dict[str, str], johor: Joh
     assert johor.door.refused("/hosts", **parameters) == (400, "invalid-parameter")
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "near"),
+    [
+        ("/findings", "sites", "site"),
+        ("/hosts", "as-of", "as_of"),
+        ("/sites/johor-1/balance", "knownat", "known_at"),
+        ("/chips", "uuid", None),
+        ("/me", "limit", None),
+        ("/log/4", "cursor", None),
+    ],
+)
+def test_a_parameter_that_nobody_reads_is_refused(
+    path: str, name: str, near: str | None, johor: Johor
+) -> None:
+    """A misspelt filter would otherwise answer with everything, and look like an answer."""
+    assert johor.door.refused(path, **{name: "x"}) == (400, "unknown-parameter")
+    problem = johor.door.ask(path, **{name: "x"}).json()
+    assert name in problem["detail"]
+    assert (f"did you mean {near}?" in problem["hint"]) is (near is not None)
+
+
+def test_who_asks_is_decided_before_what_is_asked(johor: Johor) -> None:
+    """A stranger is not told which parameters there are."""
+    assert johor.door.refused("/hosts", token="", hots="x") == (401, "unauthenticated")
+
+
 def test_times_may_be_written_in_three_ways(johor: Johor) -> None:
     """A day is looked at at its end; an instant and milliseconds are exact."""
     asked = ("2026-03-05", "2026-03-05T23:59:59.999Z", "1772755199999")

@@ -1,5 +1,7 @@
 """What every question of the API has: two times, a place in a collection, and problems."""
 
+import difflib
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
@@ -12,6 +14,7 @@ from litestar.params import QueryParameter
 from chipledger_evidence.answers import Problem
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing.pages import DEFAULT_LIMIT, MOST_LIMIT, Place, cursor
 from chipledger_server.usecases.times import when
 from chipledger_server.web.context import Paging, Parts
@@ -19,6 +22,7 @@ from chipledger_server.web.problems import MEDIA_TYPE
 
 ApiRequest = Request[Principal, Any, State]
 T = TypeVar("T")
+_TYPE_OF_PART: Final = re.compile(r":[a-z]+(?=\})")
 
 AsOf = Annotated[
     str | None,
@@ -54,6 +58,27 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 LIST: Final = problems(400, 401)
 ONE: Final = problems(400, 401, 404)
 SITE: Final = problems(400, 401, 403, 404)
+
+
+def refuse_unknown(request: ApiRequest) -> None:
+    """Do nothing if the address takes every query parameter that is given.
+
+    What nobody reads would otherwise be answered with everything, and look like an answer.
+
+    Raises:
+        Refusal: `unknown-parameter`.
+    """
+    path = _TYPE_OF_PART.sub("", request.scope["path_template"])
+    known: frozenset[str] = request.app.state.parameters.get(path, frozenset())
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+            raise Refusal(
+                Code.UNKNOWN_PARAMETER,
+                f"{path} takes no parameter {name!r}",
+                hint=f"did you mean {near[0]}? {takes}" if near else takes,
+            )
 
 
 def provide_paging(
