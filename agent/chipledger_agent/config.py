@@ -63,6 +63,12 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
     return read
 
 
+def _yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - see _text
+    return value
+
+
 def _one_of(*allowed: str) -> Callable[[object], str]:
     def read(value: object) -> str:
         if value not in allowed:
@@ -83,6 +89,13 @@ def _url(value: object) -> str:
         raise ValueError("must hold no user, password, query or fragment")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError("plain http is accepted for loopback only")
+    return text
+
+
+def _bmc(value: object) -> str:
+    text = _url(value)
+    if text and not text.startswith("https://"):
+        raise ValueError("must be an https:// address")
     return text
 
 
@@ -187,6 +200,42 @@ class ScanTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceTable:
+    """Whether and how devices are asked for their own signature."""
+
+    interval_s: int = _key(
+        43_200, _whole(3_600, 604_800), "seconds between two rounds; the collector can ask sooner"
+    )
+    nvml: bool = _key(
+        False,  # noqa: FBT003 - the default of a key
+        _yes_or_no,
+        "ask through NVML where confidential computing is on; a failed call can end that mode",
+    )
+    nvml_deadline_s: int = _key(60, _whole(1, 300), "seconds for all chips through NVML")
+    corelib: bool = _key(
+        False,  # noqa: FBT003 - the default of a key
+        _yes_or_no,
+        "ask the evidence service, which runs `nvattest` as root (systemd/README.md)",
+    )
+    corelib_socket: Path = _key(  # noqa: RUF009 - gives a dataclass field
+        Path("/run/chipledger-gpu-evidence.sock"), _path, "socket of the evidence service"
+    )
+    corelib_deadline_s: int = _key(
+        120, _whole(1, 300), "seconds for the chips, and again for the switches, through it"
+    )
+    redfish_url: str = _key(
+        "", _bmc, "address of the BMC's Redfish service, `https://host[:port]`; empty: off"
+    )
+    redfish_pin_file: Path | None = _key(  # noqa: RUF009 - gives a dataclass field
+        None, _path, "its certificate or digests, as for the collector; required with the address"
+    )
+    redfish_credentials_file: Path | None = _key(  # noqa: RUF009 - gives a dataclass field
+        None, _path, "file with `user:password`, mode 0600; required with the address"
+    )
+    redfish_deadline_s: int = _key(240, _whole(1, 500), "seconds for everything the BMC is asked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolTable:
     """How much is kept on this host."""
 
@@ -230,6 +279,7 @@ class AgentConfig:
     key: KeyTable = field(default_factory=KeyTable)
     schedule: ScheduleTable = field(default_factory=ScheduleTable)
     scan: ScanTable = field(default_factory=ScanTable)
+    evidence: EvidenceTable = field(default_factory=EvidenceTable)
     spool: SpoolTable = field(default_factory=SpoolTable)
     metrics: MetricsTable = field(default_factory=MetricsTable)
     log: LogTable = field(default_factory=LogTable)
@@ -275,6 +325,7 @@ TABLES: Mapping[str, type] = {
     "key": KeyTable,
     "schedule": ScheduleTable,
     "scan": ScanTable,
+    "evidence": EvidenceTable,
     "spool": SpoolTable,
     "metrics": MetricsTable,
     "log": LogTable,
@@ -308,6 +359,7 @@ def load_config(path: Path, *, offline: bool = False) -> AgentConfig:
     config = AgentConfig(**tables, **{k: v for k, v in values.items() if "." not in k})
     if not offline:
         _check_collector(config.collector, path)
+        _check_bmc(config.evidence, path)
     return config
 
 
@@ -353,6 +405,16 @@ def _check_collector(collector: CollectorTable, path: Path) -> None:
             f"{path}: collector.pin_file is missing",
             hint=_to_write("https is spoken with the pinned collector only"),
         )
+
+
+def _check_bmc(evidence: EvidenceTable, path: Path) -> None:
+    for name in ("redfish_pin_file", "redfish_credentials_file"):
+        if evidence.redfish_url and getattr(evidence, name) is None:
+            raise AgentError(
+                AgentCode.CONFIG_BAD_VALUE,
+                f"{path}: evidence.{name} is missing",
+                hint="the BMC is asked over pinned https, with an account of its own",
+            )
 
 
 def _to_write(advice: str) -> str:

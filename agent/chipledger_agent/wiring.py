@@ -23,10 +23,12 @@ from chipledger_agent.adapters.state_file import StateFile
 from chipledger_agent.config import AgentConfig
 from chipledger_agent.cycle import Cycle, Outcome, Ports, Settings
 from chipledger_agent.cycle.enrol import Applicant, enrol
+from chipledger_agent.cycle.evidence import ROUND_S, SilentSource
 from chipledger_agent.domain.claims import Identity
+from chipledger_agent.domain.evidence import CORELIB, NVML, REDFISH, ReasonCode
 from chipledger_agent.domain.failures import AgentCode, AgentError
 from chipledger_agent.domain.spoolrules import Limits
-from chipledger_agent.ports import Collector, Journal, Notifier, Scanner
+from chipledger_agent.ports import Collector, EvidenceSource, Journal, Notifier, Scanner
 from chipledger_agent.scan.command import scan_command
 from chipledger_agent.scan.library import DEFAULT_LIBRARIES
 from chipledger_agent.scan.parent import ChildScanner
@@ -85,6 +87,7 @@ class Agent:
     Args:
         config: the checked configuration.
         scan_child: command of the scan child; the shipped one when not given.
+        evidence_child: command of the evidence child, the same.
         environ: the process environment; only the service manager's variables are read.
     """
 
@@ -93,12 +96,14 @@ class Agent:
         config: AgentConfig,
         *,
         scan_child: Sequence[str] | None = None,
+        evidence_child: Sequence[str] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config
         self.clock = SystemClock()
         self.entropy = KernelEntropy()
         self._scan_child = scan_child
+        self._evidence_child = evidence_child
         self._environ = os.environ if environ is None else environ
 
     def scanner(self, *, override: Path | None = None) -> ChildScanner:
@@ -115,6 +120,51 @@ class Agent:
             command=command,
             first_deadline_s=self.config.scan.first_deadline_s,
             deadline_s=self.config.scan.deadline_s,
+        )
+
+    def evidence_sources(self) -> tuple[EvidenceSource, ...]:
+        """Return the three ways to a chip's signature; one that is off only says so."""
+        return (self._nvml_source(), self._corelib_source(), self._redfish_source())
+
+    def _nvml_source(self) -> EvidenceSource:
+        table = self.config.evidence
+        if not table.nvml:
+            return SilentSource(NVML, ReasonCode.SOURCE_DISABLED)
+        from chipledger_agent.gpu_evidence.nvml import NvmlSource  # noqa: PLC0415 - off by default
+        from chipledger_agent.scan.evidence_lines import evidence_command  # noqa: PLC0415 - same
+
+        libraries = self.config.scan.libraries or DEFAULT_LIBRARIES
+        return NvmlSource(
+            self._evidence_child or evidence_command(libraries=libraries),
+            monotonic_ms=self.clock.monotonic_ms,
+            deadline_s=table.nvml_deadline_s,
+        )
+
+    def _corelib_source(self) -> EvidenceSource:
+        table = self.config.evidence
+        if not table.corelib:
+            return SilentSource(CORELIB, ReasonCode.SOURCE_DISABLED)
+        from chipledger_agent.gpu_evidence.corelib import CorelibSource  # noqa: PLC0415 - off by default
+
+        return CorelibSource(
+            monotonic_ms=self.clock.monotonic_ms,
+            address=str(table.corelib_socket),
+            deadline_s=table.corelib_deadline_s,
+        )
+
+    def _redfish_source(self) -> EvidenceSource:
+        table = self.config.evidence
+        pin, credentials = table.redfish_pin_file, table.redfish_credentials_file
+        if not table.redfish_url or pin is None or credentials is None:
+            return SilentSource(REDFISH, ReasonCode.REDFISH_NOT_CONFIGURED)
+        from chipledger_agent.gpu_evidence.bmc import Access  # noqa: PLC0415 - off by default
+        from chipledger_agent.gpu_evidence.redfish import RedfishSource  # noqa: PLC0415 - same
+
+        return RedfishSource(
+            Access(url=table.redfish_url, pin_file=pin, credentials_file=credentials),
+            monotonic_ms=self.clock.monotonic_ms,
+            pause_ms=self.clock.pause_ms,
+            deadline_s=table.redfish_deadline_s,
         )
 
     def capture(self, *, override: Path | None = None) -> TakenCapture:
@@ -225,6 +275,7 @@ class Agent:
             ),
             first_epoch=enrolment.epoch,
             full_period_s=timetable(self.config, enrolment).full_period_s,
+            evidence_interval_s=self.config.evidence.interval_s,
         )
         ports = Ports(
             scanner=scanner or self.scanner(),
@@ -237,6 +288,7 @@ class Agent:
             states=self.states(enrolment.host, journal),
             notifier=self.notifier(),
             journal=journal,
+            evidence=self.evidence_sources(),
         )
         return Cycle(settings, ports)
 
@@ -252,7 +304,7 @@ class Agent:
             Timing(
                 interval_s=times.interval_s,
                 jitter_s=times.jitter_s,
-                longest_cycle_s=2 * scan.first_deadline_s + 300,
+                longest_cycle_s=2 * scan.first_deadline_s + 300 + ROUND_S,
                 watchdog_s=int(usec) // 1_000_000 if usec.isdigit() else 0,
             ),
             Surroundings(
@@ -279,10 +331,11 @@ def build(
     config: AgentConfig,
     *,
     scan_child: Sequence[str] | None = None,
+    evidence_child: Sequence[str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Agent:
     """Return the agent of `config`; see :class:`Agent` for the other arguments."""
-    return Agent(config, scan_child=scan_child, environ=environ)
+    return Agent(config, scan_child=scan_child, evidence_child=evidence_child, environ=environ)
 
 
 def _nobody(_: Outcome) -> None:

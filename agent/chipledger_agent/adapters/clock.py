@@ -17,3 +17,7 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """Return seconds of the monotonic clock, for deadlines of child processes."""
         return time.monotonic()
+
+    def pause_ms(self, milliseconds: int) -> None:
+        """Wait so long."""
+        time.sleep(milliseconds / 1000)

@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import urllib3
@@ -36,11 +36,22 @@ class PinnedContext(ssl.SSLContext):
         return wrapped
 
 
-def pinned_context(pin: Pin) -> PinnedContext:
-    """Return a context that trusts what `pin` names, and no authority of this machine."""
-    context = PinnedContext(ssl.PROTOCOL_TLS_CLIENT)
+C = TypeVar("C", bound=PinnedContext)
+
+
+def pinned_context(
+    pin: Pin, *, kind: type[C], oldest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> C:
+    """Return a context that trusts what `pin` names, and no authority of this machine.
+
+    Args:
+        pin: what the peer's certificate must be.
+        kind: class of the context.
+        oldest: version of TLS that is still spoken.
+    """
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
     context.pin = pin
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.minimum_version = oldest
     if pin.anchors:
         context.load_verify_locations(cadata=pin.anchors)
         # A pinned certificate need not be an authority itself.
@@ -54,8 +65,8 @@ def pinned_context(pin: Pin) -> PinnedContext:
 class PinnedAdapter(HTTPAdapter):
     """Makes every HTTPS connection with one context, which nothing can add an authority to."""
 
-    def __init__(self, pin: Pin) -> None:
-        self._context = pinned_context(pin)
+    def __init__(self, pin: Pin, context: PinnedContext | None = None) -> None:
+        self._context = context or pinned_context(pin, kind=PinnedContext)
         if not pin.anchors:
             # urllib3 cannot see that the digest was checked and would warn at every request.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

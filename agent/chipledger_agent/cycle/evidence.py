@@ -9,7 +9,7 @@ from chipledger_agent.domain.evidence import (
     DeviceEvidence,
     Gathered,
     Packed,
-    Reason,
+    ReasonCode,
     bounded,
     nothing_to_ask,
     why,
@@ -41,7 +41,11 @@ class SilentSource:
         """Return why there is nothing; what the hardware cannot do comes before what is off."""
         del nonce, within_s
         reason = nothing_to_ask(self.name, inventory) or why(self.name, self._code)
-        return Gathered(reasons=(reason,))
+        if self.name != CORELIB:
+            return Gathered(reasons=(reason,))
+        # Switches are asked the same way, and their silence is a fact of its own.
+        witness = why(self.name, ReasonCode.NO_SWITCH_WITNESS, detail=self._code)
+        return Gathered(reasons=(reason, witness))
 
 
 class Rounds:
@@ -90,7 +94,7 @@ class Rounds:
             if left_s > 0:
                 answers.append(source.gather(nonce, inventory, within_s=left_s))
             else:
-                answers.append(Gathered(reasons=(why(source.name, Reason.DEADLINE),)))
+                answers.append(Gathered(reasons=(why(source.name, ReasonCode.DEADLINE),)))
             self._notifier.progress(f"asked {source.name} for evidence")
         return pack(answers, nonce)
 
@@ -106,7 +110,7 @@ def pack(answers: Iterable[Gathered], nonce: bytes) -> Packed:
             blob = _sealed(item, nonce)
             room = MAX_BLOBS_BYTES - sum(map(len, blobs.values()))
             if blob is None or len(blob) > room or len(refs) >= MAX_REFS:
-                reasons.append(why(item.source, Reason.TOO_LARGE, chip=item.chip))
+                reasons.append(why(item.source, ReasonCode.TOO_LARGE, chip=item.chip))
                 continue
             digest = sha256_b64(blob)
             blobs[digest] = blob
@@ -114,11 +118,6 @@ def pack(answers: Iterable[Gathered], nonce: bytes) -> Packed:
                 bytes=len(blob), digest=digest, kind=_kind(item), chip=item.chip
             )
     return Packed(refs=tuple(refs.values()), blobs=tuple(blobs.values()), reasons=bounded(reasons))
-
-
-def no_switch_witness(detail: str) -> NoEvidence:
-    """Return the reason that stands for every round without a switch's word."""
-    return why(CORELIB, Reason.NO_SWITCH_WITNESS, detail=detail)
 
 
 def _kind(item: DeviceEvidence) -> str:

@@ -23,7 +23,7 @@ MAX_BLOBS_BYTES = 2 * 1024 * 1024
 _MAX_DETAIL = 256
 
 
-class Reason(StrEnum):
+class ReasonCode(StrEnum):
     """Why there is no device signature; docs/EVIDENCE.md says each in words.
 
     An NVML return code is its own reason, `nvml-error-<n>` (:func:`nvml_error`).
@@ -45,9 +45,9 @@ class Reason(StrEnum):
     NOT_ASKED = "not-asked-after-failure"
     NVML_ABSENT = "nvml-absent"
     CHILD_FAILED = "nvml-child-failed"
-    HELPER_ABSENT = "helper-absent"
-    HELPER_FAILED = "helper-failed"
-    PEER_REFUSED = "helper-peer-refused"
+    SERVICE_ABSENT = "evidence-service-absent"
+    SERVICE_FAILED = "evidence-service-failed"
+    PEER_REFUSED = "evidence-service-peer-refused"
     NVATTEST_ABSENT = "nvattest-absent"
     NVATTEST_FAILED = "nvattest-failed"
     NVATTEST_MALFORMED = "nvattest-malformed"
@@ -154,24 +154,24 @@ def nothing_to_ask(source: str, inventory: Inventory) -> NoEvidence | None:
 
 def _without_nvml(inventory: Inventory) -> NoEvidence | None:
     if not inventory.chips:
-        return why(NVML, Reason.NO_CHIP)
+        return why(NVML, ReasonCode.NO_CHIP)
     mode = confidential_mode(inventory)
     if mode:
         return None
     if mode is False:
-        return why(NVML, Reason.CC_OFF)
+        return why(NVML, ReasonCode.CC_OFF)
     unread = inventory.unread.get("driver.confidential_computing")
-    code = nvml_error(unread.nvml) if unread and unread.nvml else Reason.CC_STATE_UNREAD
+    code = nvml_error(unread.nvml) if unread and unread.nvml else ReasonCode.CC_STATE_UNREAD
     return why(NVML, code, detail="nvmlSystemGetConfComputeState")
 
 
 def _without_corelib(inventory: Inventory) -> NoEvidence | None:
     if not inventory.chips:
-        return why(CORELIB, Reason.NO_CHIP)
+        return why(CORELIB, ReasonCode.NO_CHIP)
     if confidential_mode(inventory):
-        return why(CORELIB, Reason.CC_ON)
+        return why(CORELIB, ReasonCode.CC_ON)
     if not any(map(is_blackwell, inventory.chips)):
-        return why(CORELIB, Reason.NOT_OFFERED)
+        return why(CORELIB, ReasonCode.NOT_OFFERED)
     return None
 
 
@@ -197,5 +197,5 @@ def bounded(reasons: Iterable[NoEvidence]) -> tuple[NoEvidence, ...]:
     if len(listed) <= MAX_REASONS:
         return listed
     left_out = len(listed) - MAX_REASONS + 1
-    more = why(NO_SOURCE, Reason.MORE_REASONS, detail=f"{left_out} left out")
+    more = why(NO_SOURCE, ReasonCode.MORE_REASONS, detail=f"{left_out} left out")
     return (*listed[: MAX_REASONS - 1], more)

@@ -396,3 +396,27 @@ def probe_sram_entries(handle: Handle) -> None:
     counts.entries = ctypes.cast(entries, type(counts.entries))
     with contextlib.suppress(UnreadableError):
         ask(pynvml.nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts, handle, ctypes.byref(counts))
+
+
+def attestation_chain(handle: Handle) -> bytes:
+    """Return the PEM chain of the device's attestation key, exactly as the library gives it.
+
+    A failed call under confidential computing can end that mode: ask only where it is on.
+    """
+    given: Any = ask(pynvml.nvmlDeviceGetConfComputeGpuCertificate, handle)
+    return _cut(bytes(given.attestationCertChain), int(given.attestationCertChainSize))
+
+
+def attestation_report(handle: Handle, nonce: bytes) -> bytes:
+    """Return the device's signed report over `nonce` (32 bytes), exactly as it is given.
+
+    The same warning as for :func:`attestation_chain`.
+    """
+    given: Any = ask(pynvml.nvmlDeviceGetConfComputeGpuAttestationReport, handle, nonce)
+    return _cut(bytes(given.attestationReport), int(given.attestationReportSize))
+
+
+def _cut(buffer: bytes, size: int) -> bytes:
+    if not 0 < size <= len(buffer):
+        raise out_of_range(size)
+    return buffer[:size]

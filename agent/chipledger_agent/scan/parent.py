@@ -16,13 +16,11 @@ from chipledger_agent.scan.lines import DONE, Line, decode_line
 from chipledger_agent.scan.merge import Ending, merge, stuck
 from chipledger_agent.scan.pci import pci_view
 from chipledger_agent.scan.proc import proc_view
-from chipledger_agent.scan.process import MAX_OUTPUT_BYTES, Process, Spawn, spawn
+from chipledger_agent.scan.process import Process, Spawn, hear, spawn
 
 FIRST_DEADLINE_S = 60
 DEADLINE_S = 20
 _UNKNOWN = 999
-_GRACE_MS = 2_000
-_STEP_MS = 50
 
 
 class ChildScanner:
@@ -95,33 +93,15 @@ class ChildScanner:
 
     def _listen(self, child: Process, *, deadline_ms: int) -> tuple[list[Line], Ending]:
         """Read until the child ends or the deadline passes, and see to it that it is gone."""
-        told = bytearray()
-        overdue = too_long = False
-        while not told.endswith(DONE) and (data := child.read(_STEP_MS)) is not None:
-            told += data
-            overdue = self._monotonic_ms() >= deadline_ms
-            too_long = len(told) > MAX_OUTPUT_BYTES
-            if overdue or too_long:
-                child.kill()
-                break
-        code = _collect(child)
-        lines, are_ours = _lines(bytes(told))
-        if too_long or not are_ours:
+        heard = hear(child, end=DONE, monotonic_ms=self._monotonic_ms, deadline_ms=deadline_ms)
+        lines, are_ours = _lines(heard.told)
+        if heard.too_long or not are_ours:
             return lines, Ending.FAILED
-        if overdue or code is None:
+        if heard.overdue or heard.code is None:
             return lines, Ending.TIMED_OUT
-        if code < 0:
+        if heard.code < 0:
             return lines, Ending.CRASHED
-        return lines, Ending.FINISHED if code == 0 else Ending.FAILED
-
-
-def _collect(child: Process) -> int | None:
-    """Give an ending child a moment to be gone, then kill it; never wait without end."""
-    code = child.wait(_GRACE_MS)
-    if code is None:
-        child.kill()
-        code = child.wait(_GRACE_MS)
-    return code
+        return lines, Ending.FINISHED if heard.code == 0 else Ending.FAILED
 
 
 def _lines(told: bytes) -> tuple[list[Line], bool]:

@@ -5,11 +5,14 @@ import selectors
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 MAX_OUTPUT_BYTES = 16 << 20
 _NOTE_BYTES = 4096
 _CHUNK_BYTES = 1 << 16
+_GRACE_MS = 2_000
+_STEP_MS = 50
 
 
 class Process(Protocol):
@@ -115,6 +118,61 @@ class ChildProcess:
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a child told, and how it ended.
+
+    Attributes:
+        told: what it wrote to stdout.
+        code: its exit status (negative: the signal); None when it could not be ended.
+        overdue: the deadline passed first.
+        too_long: it wrote more than any child of ours does.
+    """
+
+    told: bytes
+    code: int | None
+    overdue: bool
+    too_long: bool
+
+
+def hear(
+    child: Process,
+    *,
+    end: bytes | None,
+    monotonic_ms: Callable[[], int],
+    deadline_ms: int,
+    max_bytes: int = MAX_OUTPUT_BYTES,
+) -> Heard:
+    """Read until `child` wrote `end`, ended, or is overdue, and see to it that it is gone.
+
+    Args:
+        child: a started process.
+        end: the last bytes of a child that went to its end; None when only its end tells.
+        monotonic_ms: the clock.
+        deadline_ms: by that clock.
+        max_bytes: most bytes it may write.
+    """
+    told = bytearray()
+    overdue = too_long = False
+    while not (end and told.endswith(end)) and (data := child.read(_STEP_MS)) is not None:
+        told += data
+        overdue = monotonic_ms() >= deadline_ms
+        too_long = len(told) > max_bytes
+        if overdue or too_long:
+            child.kill()
+            break
+    return Heard(told=bytes(told), code=_collect(child), overdue=overdue, too_long=too_long)
+
+
+def _collect(child: Process) -> int | None:
+    """Give an ending child a moment to be gone, then kill it; never wait without end."""
+    code = child.wait(_GRACE_MS)
+    if code is None:
+        child.kill()
+        code = child.wait(_GRACE_MS)
+    return code
 
 
 def spawn(command: Sequence[str]) -> Process:

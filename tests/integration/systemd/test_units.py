@@ -1,19 +1,21 @@
 """The units hold what systemd itself can check without being booted."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from chipledger_agent.gpu_evidence.exchange import SOCKET
 from chipledger_testing.suites import CHECKOUT
 
 pytestmark = pytest.mark.systemd
 
-UNITS = {
-    name: CHECKOUT / "systemd" / f"{name}.service"
-    for name in ("chipledger-agent", "chipledger-server")
-}
+SERVICES = ("chipledger-agent", "chipledger-server")
+EVIDENCE = "chipledger-gpu-evidence"
+UNITS = {name: CHECKOUT / "systemd" / f"{name}.service" for name in (*SERVICES, EVIDENCE)}
+PROGRAMS = {EVIDENCE: "chipledger-agent-evidence"}
 MOST_EXPOSURE = 2.0
 
 
@@ -32,8 +34,12 @@ def unit(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     program.chmod(0o755)
     text = UNITS[name].read_text(encoding="utf-8")
     copy = tmp_path / f"{name}.service"
-    copy.write_text(text.replace(f"/opt/chipledger/bin/{name}", str(program)), encoding="utf-8")
+    shipped = f"/opt/chipledger/bin/{PROGRAMS.get(name, name)}"
+    copy.write_text(text.replace(shipped, str(program)), encoding="utf-8")
     assert str(program) in copy.read_text(encoding="utf-8")
+    socket = UNITS[name].with_suffix(".socket")
+    if socket.exists():
+        shutil.copy(socket, tmp_path)
     return copy
 
 
@@ -81,7 +87,27 @@ def test_the_agent_is_watched() -> None:
     assert [line for line in agent if line.startswith("WatchdogSec=")]
 
 
-@pytest.mark.parametrize("name", sorted(UNITS))
+def test_the_evidence_service_is_off_until_somebody_wants_it() -> None:
+    """Only its socket can be switched on, and the agent's unit does not ask for it."""
+    shipped = UNITS[EVIDENCE].read_text(encoding="utf-8")
+    agent = UNITS["chipledger-agent"].read_text(encoding="utf-8")
+
+    assert "[Install]" not in shipped
+    assert EVIDENCE not in agent
+
+
+def test_the_evidence_service_reaches_no_network_and_serves_one_account() -> None:
+    """Nothing of NVIDIA's can be asked from it, and nobody but the agent can ask it."""
+    service = settings(UNITS[EVIDENCE])
+    socket = settings(UNITS[EVIDENCE].with_suffix(".socket"))
+
+    assert "PrivateNetwork=yes" in service
+    assert "CapabilityBoundingSet=CAP_SYS_ADMIN" in service
+    assert {"SocketUser=chipledger-agent", "SocketMode=0600", "Accept=no"} <= set(socket)
+    assert f"ListenStream={SOCKET}" in socket
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_accounts_and_folders_exist_before_the_first_start(name: str) -> None:
     """Each unit's account is in the sysusers snippet, its state folder in the tmpfiles snippet."""
     users = (CHECKOUT / "systemd/sysusers.d/chipledger.conf").read_text(encoding="utf-8")
@@ -108,4 +134,4 @@ def test_snippets_are_accepted_by_systemd(tmp_path: Path) -> None:
         assert result.returncode == 0, result.stderr
 
     accounts = (root / "etc/passwd").read_text(encoding="utf-8")
-    assert accounts.count("/usr/sbin/nologin") == len(UNITS)
+    assert accounts.count("/usr/sbin/nologin") == len(SERVICES)

@@ -28,6 +28,8 @@ def first_cells(title: str) -> list[str]:
 
 def shown(key: Key) -> str:
     """Return a default as the page shows it."""
+    if isinstance(key.default, bool):
+        return f"`{str(key.default).lower()}`"
     if key.default in (None, "", ()):
         return ""
     return f"`{key.default}`"
