@@ -38,10 +38,10 @@ def put_python(bare: Path, script: str) -> None:
     program.chmod(0o755)
 
 
-def setup(bare: Path) -> subprocess.CompletedProcess[str]:
+def setup(bare: Path, role: str = "dev") -> subprocess.CompletedProcess[str]:
     """Run set-up with nothing but the bare system's tools."""
     return subprocess.run(
-        [str(bare / "tools" / "setup"), "dev"],
+        [str(bare / "tools" / "setup"), role],
         env={"PATH": str(bare / "bin"), "HOME": str(bare)},
         capture_output=True,
         text=True,
@@ -98,6 +98,22 @@ def test_python_without_venv_and_pip_is_told_the_one_package(bare: Path) -> None
     assert result.returncode != 0
     assert re.search(r"apt-get install python3\.\d+-venv$", result.stderr)
     assert not (bare / ".venv").exists()
+
+
+def test_the_tpm_part_waits_for_the_headers_that_it_is_built_against(bare: Path) -> None:
+    """Nothing is tried, nothing said and nothing stamped, so the next run builds it."""
+    lacks = 'case "$*" in *Python.h*|*tpm2_pytss*) exit 1;; esac'
+    here = f'#!/bin/sh\n{lacks}\nexec {sys.executable} "$@"'
+    (bare / ".venv" / "bin").mkdir(parents=True)
+    programs = {".venv/bin/python": here, "bin/cc": "#!/bin/sh", "bin/pkg-config": "#!/bin/sh"}
+    for name, script in programs.items():
+        (bare / name).write_text(f"{script}\n", encoding="utf-8")
+        (bare / name).chmod(0o755)
+
+    result = setup(bare, "tpm")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert not (bare / ".venv" / "stamp-tpm").exists()
 
 
 def test_a_set_up_environment_is_left_alone() -> None:

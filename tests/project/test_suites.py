@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,11 @@ def test_where_a_browser_is_a_snap_the_line_says_so(tmp_path: Path) -> None:
     assert lacking([browser, compiler]) == ["gcc"]
     assert remedy([browser, compiler]) == "apt-get install gcc && snap install chromium"
     assert remedy([browser]) == "snap install chromium"
+
+
+def test_what_is_built_needs_the_headers_of_the_running_python() -> None:
+    """Not those of some other Python: `{include}` in the list is where this one keeps its own."""
+    assert Path(sysconfig.get_path("include"), "Python.h") in load({})["tpm"].files
 
 
 def test_debian_needs_no_snap() -> None:

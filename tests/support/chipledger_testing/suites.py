@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -117,12 +118,13 @@ def _suite(
     modules: Iterable[str] = (),
 ) -> Suite:
     shared = shared_folder(environ)
+    include = sysconfig.get_path("include")
     snap = tuple(ubuntu_snap) if system == "ubuntu" else ()
     return Suite(
         name=name,
         what=what,
         commands=tuple(commands),
-        files=tuple(shared / file for file in files),
+        files=tuple(shared / file.format(include=include) for file in files),
         apt=() if snap else tuple(apt),
         snap=snap,
         modules=tuple(modules),
