@@ -55,10 +55,9 @@ def _element(data: bytes, at: int) -> Element:
     if length >= _LONG_LENGTH:
         octets = length - _LONG_LENGTH
         raw = data[start : start + octets]
-        start += octets
-        length = int.from_bytes(raw)
-        minimal = length >= (_LONG_LENGTH if octets == 1 else 1 << 8 * (octets - 1))
-        if not 1 <= octets <= _MOST_LENGTH_OCTETS or len(raw) != octets or not minimal:
+        start, length = start + octets, int.from_bytes(raw)
+        shortest = _LONG_LENGTH if octets == 1 else 1 << 8 * max(octets - 1, 0)
+        if not 1 <= octets <= _MOST_LENGTH_OCTETS or len(raw) != octets or length < shortest:
             raise _refused("a length that is not in its shortest form, or too long")
     end = start + length
     if end > len(data):
