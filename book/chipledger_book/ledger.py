@@ -144,6 +144,10 @@ class Book:
             )
         )
 
+    def grants(self) -> tuple[Booked[LicenceGranted], ...]:
+        """Return the standing events that granted licences, oldest first."""
+        return self._standing(self._licences.values())
+
     def receipts(self, site: str, as_of_ms: int) -> tuple[Booked[Received], ...]:
         """Return the standing receipts of a site up to a time, oldest first."""
         standing = self._standing(self._receipts.get(site, []))

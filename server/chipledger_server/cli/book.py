@@ -90,6 +90,9 @@ def _add_receive(commands: Any) -> None:  # noqa: ANN401 - argparse does not nam
     command.add_argument(
         "--charged-to", nargs=2, metavar=("ISSUER", "NUMBER"), help="licence it was shipped under"
     )
+    command.add_argument(
+        "--again", action="store_true", help="a second delivery, equal to one of the last 24 hours"
+    )
     _entry_options(command)
     command.set_defaults(act=_receive)
 
@@ -121,7 +124,7 @@ def _site_add(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
     at_ms = _at(arguments, desk)
     if arguments.file is not None:
-        event = _wrapped(arguments.file, "site-declared", "site", at_ms)
+        event, _ = _wrapped(arguments.file, "site-declared", "site", at_ms)
     else:
         event = SiteDeclared(occurred_at_ms=at_ms, site=_site_from(arguments))
     return _entered(arguments, desk, event)
@@ -174,8 +177,8 @@ def _site_list(arguments: argparse.Namespace) -> int:
 
 def _licence_add(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
-    event = _wrapped(arguments.file, "licence-granted", "licence", _at(arguments, desk))
-    return _entered(arguments, desk, event)
+    event, bare = _wrapped(arguments.file, "licence-granted", "licence", _at(arguments, desk))
+    return _entered(arguments, desk, event, undated=bare and arguments.at is None)
 
 
 def _receive(arguments: argparse.Namespace) -> int:
@@ -193,7 +196,8 @@ def _receive(arguments: argparse.Namespace) -> int:
         shipment=arguments.shipment,
         charged_to=LicenceRef(issuer=charged[0], number=charged[1]) if charged else None,
     )
-    return _entered(arguments, desk, _checked(draft))
+    undated = arguments.at is None and not arguments.again
+    return _entered(arguments, desk, _checked(draft), undated=undated)
 
 
 def _line(arguments: argparse.Namespace) -> Line:
@@ -223,9 +227,13 @@ def _import_smi(arguments: argparse.Namespace) -> int:
     return _entered(arguments, desk, event)
 
 
-def _entered(arguments: argparse.Namespace, desk: Desk, event: Event) -> int:
+def _entered(
+    arguments: argparse.Namespace, desk: Desk, event: Event, *, undated: bool = False
+) -> int:
     speaker = Speaker(role=Role(arguments.role), party=arguments.party)
-    entered = enter(event, desk.ledger, desk.measure.tables, desk.hand, speaker=speaker)
+    entered = enter(
+        event, desk.ledger, desk.measure.tables, desk.hand, speaker=speaker, undated=undated
+    )
     return answer(
         arguments,
         {"id": entered.id, "known_before": entered.known_before, "event": entered.event},
@@ -244,8 +252,8 @@ def _words(entered: Entered) -> list[str]:
     return lines
 
 
-def _wrapped(path: Path, kind: str, member: str, at_ms: int) -> Event:
-    """Return the event in a file, or the one made of the bare object in it.
+def _wrapped(path: Path, kind: str, member: str, at_ms: int) -> tuple[Event, bool]:
+    """Return the event in a file, or the one made of the bare object in it, and which it is.
 
     The object's bytes go through the strict reader as they are, so nothing it refuses (a member
     that stands twice, a fraction) is lost on the way.
@@ -255,7 +263,8 @@ def _wrapped(path: Path, kind: str, member: str, at_ms: int) -> Event:
         plain = json.loads(data)
     except ValueError as error:
         raise refuse(Code.MALFORMED_EVENT, f"{path}: {error}", hint="give JSON") from error
-    if isinstance(plain, dict) and member not in plain:
+    bare = isinstance(plain, dict) and member not in plain
+    if bare:
         data = b'{"type":"%s","occurred_at_ms":%d,"%s":%s}' % (
             kind.encode(),
             at_ms,
@@ -270,7 +279,7 @@ def _wrapped(path: Path, kind: str, member: str, at_ms: int) -> Event:
             where="type",
             hint="enter other events with: chipledger-server event add FILE",
         )
-    return event
+    return event, bare
 
 
 def _checked(event: Event) -> Event:

@@ -8,7 +8,9 @@ nothing and says so.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from chipledger_book.admission import admit
 from chipledger_book.errors import Code, refuse
@@ -26,7 +28,7 @@ from chipledger_book.events import (
     encode_event,
     event_id,
 )
-from chipledger_book.ledger import Book, Booked, fold
+from chipledger_book.ledger import Book, Booked, fold, names_of
 from chipledger_book.parties import Site
 from chipledger_book.rules import Tables
 from chipledger_book.terms import EventId
@@ -34,6 +36,11 @@ from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.entry import SALT_BYTES, EntryType
 from chipledger_server.usecases.decisions import Draft
 from chipledger_server.usecases.people import Hand
+from chipledger_server.usecases.refusals import Code as RefusalCode
+from chipledger_server.usecases.refusals import Refusal
+from chipledger_server.usecases.times import time_text
+
+_REPEATED_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +116,40 @@ class Speaker:
 
 
 def enter(
-    event: Event, ledger: Ledger, tables: Tables, hand: Hand, *, speaker: Speaker | None = None
+    event: Event,
+    ledger: Ledger,
+    tables: Tables,
+    hand: Hand,
+    *,
+    speaker: Speaker | None = None,
+    undated: bool = False,
 ) -> Entered:
     """Enter an event into the book.
+
+    Args:
+        event: what happened.
+        ledger: where the book is kept.
+        tables: what it is held against.
+        hand: who enters it.
+        speaker: as whom.
+        undated: whether its time is the clock's, because none was said. The same command given
+            again then makes another event that says the same: a licence is known, a receipt by
+            number may be the same delivery or a second one.
 
     Raises:
         BookError: everything that is wrong with it; nothing is written then. An event that was
             corrected does not come back: `already-corrected`.
+        Refusal: `receipt-repeated`.
     """
     key = event_id(event)
     with ledger.writing() as page:
         book = fold(page.records())
         if book.event(key) is not None and book.corrected_by(key) is None:
             return Entered(id=key, event=event, known_before=True)
+        if undated:
+            known = _said_before(event, book)
+            if known is not None:
+                return known
         admit(event, book, tables, now_ms=hand.now_ms)
         record = LedgerRecord(
             event=event,
@@ -134,6 +162,33 @@ def enter(
         if changed is not None:
             page.put_site(changed)
     return Entered(id=key, event=event, known_before=False)
+
+
+def _said_before(event: Event, book: Book) -> Entered | None:
+    """Return the grant that an undated one repeats, if there is one.
+
+    Raises:
+        Refusal: `receipt-repeated`.
+    """
+    if isinstance(event, LicenceGranted):
+        for grant in book.grants():
+            if grant.event.licence == event.licence:
+                return Entered(id=grant.id, event=grant.event, known_before=True)
+    if isinstance(event, Received) and not any(names_of(event)):  # names cannot arrive twice
+        for receipt in book.receipts(event.site, event.occurred_at_ms):
+            same = replace(receipt.event, occurred_at_ms=event.occurred_at_ms) == event
+            if same and event.occurred_at_ms - receipt.event.occurred_at_ms < _REPEATED_MS:
+                raise _repeated(receipt)
+    return None
+
+
+def _repeated(receipt: Booked[Received]) -> Refusal:
+    return Refusal(
+        RefusalCode.RECEIPT_REPEATED,
+        f"the book holds this receipt since {time_text(receipt.event.occurred_at_ms)}, as"
+        f" {receipt.id}; nothing was entered",
+        hint="if this is a second delivery, give --again, its own --shipment, or --at",
+    )
 
 
 def _statement(speaker: Speaker, hand: Hand) -> Statement:

@@ -225,9 +225,7 @@ class Snapshot(Protocol):
         """Return where a chip was seen."""
         ...
 
-    def names_seen(
-        self, names: Collection[str], *, scope: frozenset[str] | None
-    ) -> frozenset[str]:
+    def names_seen(self, names: Collection[str], *, scope: frozenset[str] | None) -> frozenset[str]:
         """Return which PDIs and UUIDs hosts of these sites reported of a chip they name."""
         ...
 

@@ -31,6 +31,7 @@ class Code(StrEnum):
     UNKNOWN_PARAMETER = "unknown-parameter"
     INVALID_CURSOR = "invalid-cursor"
     # administration
+    RECEIPT_REPEATED = "receipt-repeated"
     MALFORMED_SCOPE = "malformed-scope"
     NAME_TAKEN = "name-taken"
     LAST_ADMINISTRATOR = "last-administrator"

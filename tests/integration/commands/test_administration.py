@@ -74,6 +74,66 @@ def test_the_same_event_twice_is_one_event(commands: Commands) -> None:
     assert len(records(commands, "event")) == before
 
 
+def test_a_receipt_typed_again_is_not_booked_twice(commands: Commands) -> None:
+    """Whoever lost the terminal repeats the command; a second delivery has to be said."""
+    receipt = ("receive", "--site", "johor", "--sku", "H100-SXM5-80GB", "--pieces", "8")
+    first = commands.answer(*receipt)
+    before = len(records(commands, "event"))
+    ran = commands.run(*receipt)
+
+    assert ran.status == 1
+    assert "receipt-repeated" in ran.err
+    assert first["id"] in ran.err
+    assert "--again" in ran.err
+    assert len(records(commands, "event")) == before
+    second = commands.answer(*receipt, "--again")
+    assert second["id"] != first["id"]
+    assert not second["known_before"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("--pieces", "9"),
+        ("--pieces", "8", "--shipment", "second"),
+        ("--pieces", "8", "--at", "2026-01-05"),
+    ],
+    ids=str,
+)
+def test_another_receipt_of_the_day_is_no_repetition(
+    other: tuple[str, ...], commands: Commands
+) -> None:
+    """It differs in what arrived, in its shipment, or says when."""
+    receipt = ("receive", "--site", "johor", "--sku", "H100-SXM5-80GB")
+    commands.done(*receipt, "--pieces", "8")
+    assert not commands.answer(*receipt, *other)["known_before"]
+
+
+def test_a_corrected_receipt_may_be_entered_anew(commands: Commands) -> None:
+    """What was taken out of the book stands in nobody's way."""
+    receipt = ("receive", "--site", "johor", "--sku", "H100-SXM5-80GB", "--pieces", "8")
+    entered = commands.answer(*receipt)
+    undo = {
+        "type": "correction",
+        "occurred_at_ms": 1767225600000,
+        "corrects": entered["id"],
+        "reason": "typing error",
+    }
+    commands.done("event", "add", commands.file("undo.json", undo))
+    assert not commands.answer(*receipt)["known_before"]
+
+
+def test_a_bare_licence_entered_again_is_known(commands: Commands) -> None:
+    """The file says no time, so it is the same licence, not one that overlaps."""
+    bare = commands.file("bare.json", LICENCE)
+    first = commands.answer("licence", "add", bare)
+    second = commands.answer("licence", "add", bare)
+
+    assert (second["id"], second["known_before"]) == (first["id"], True)
+    assert "holds this event already" in commands.done("licence", "add", bare)
+    assert len(records(commands, "licence")) == 1
+
+
 def test_a_corrected_event_does_not_come_back(commands: Commands) -> None:
     """Entering it again is refused with the reason, not taken for done."""
     receipt = ("receive", "--site", "johor", "--sku", "H100-SXM5-80GB", "--pieces", "8")
