@@ -87,3 +87,12 @@ def read_statement(body: bytes, kind: type[T], *, typ: str) -> Statement[T]:
 def signing_input(body: bytes) -> bytes:
     """Return what the signature of a compact JWS is over; the whole of `body` if it has none."""
     return body.rpartition(b".")[0] or body
+
+
+def typ_of(body: bytes) -> str:
+    """Return the `typ` that a compact JWS names; nothing is checked yet.
+
+    Raises:
+        EvidenceError: its header is not of the format.
+    """
+    return decode_strict(b64url_decode(body.partition(b".")[0]), Header).typ

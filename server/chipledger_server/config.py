@@ -134,6 +134,9 @@ class Policy:
     evidence_ttl_s: int = field(
         default=600, metadata=_is("the same, where device evidence is asked for", least=1)
     )
+    activation_ttl_s: int = field(
+        default=300, metadata=_is("seconds a host's TPM may take to open its challenge", least=1)
+    )
     epoch_window_s: int = field(
         default=0, metadata=_is("age up to which an epoch value is fresh; 0: the silence limit")
     )
@@ -150,6 +153,33 @@ class Policy:
     def epoch_limit_s(self) -> int:
         """Age up to which an epoch value proves freshness, seconds."""
         return self.epoch_window_s or self.silence_limit_ms // 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What chips are asked to sign, and whose roots are believed."""
+
+    interval_s: int = field(
+        default=43_200,
+        metadata=_is("seconds between two rounds of device evidence of a host; 0: never asked for"),
+    )
+    test_roots_file: Path | None = field(
+        default=None,
+        metadata=_is(
+            "root keys of simulated devices, believed at test sites alone: SHA-256 of each public"
+            " key, hex, one a line"
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """How the keys of hosts are judged."""
+
+    ek_roots_folder: Path | None = field(
+        default=None,
+        metadata=_is("folder of further issuers of EK certificates: `.pem` or `.der` files"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +207,8 @@ class Config:
     listen: Listen = field(default_factory=Listen)
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=Policy)
+    enrolment: Enrolment = field(default_factory=Enrolment)
+    evidence: Evidence = field(default_factory=Evidence)
     log: Log = field(default_factory=Log)
 
 

@@ -15,7 +15,10 @@ import structlog
 
 from chipledger_book.shipped import catalogue
 from chipledger_evidence.entry import EntryType
+from chipledger_evidence.gpu.roots import NVIDIA
 from chipledger_evidence.nonce import MIN_KEY_BYTES
+from chipledger_evidence.tpm.endorsement import EkRoot
+from chipledger_evidence.tpm.roots import VENDOR_ROOTS
 from chipledger_server.adapters.clock import SystemClock
 from chipledger_server.adapters.database import (
     Reader,
@@ -24,8 +27,10 @@ from chipledger_server.adapters.database import (
     open_engine,
     open_writer,
 )
+from chipledger_server.adapters.ek_roots import load_ek_roots
 from chipledger_server.adapters.enrolments import SqlEnrolments
 from chipledger_server.adapters.entropy import BufferedEntropy, system_entropy
+from chipledger_server.adapters.evidence_sqlite import SqliteEvidence
 from chipledger_server.adapters.files import write_public
 from chipledger_server.adapters.ground_sqlite import SqliteGround
 from chipledger_server.adapters.keys import SqliteKeys
@@ -38,6 +43,7 @@ from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.log import NewRecord
 from chipledger_server.domain.vitals import Doors
+from chipledger_server.jobs.evidence import EvidenceJob
 from chipledger_server.jobs.sequencer import SequencerJob
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.challenge import Challenges
@@ -53,11 +59,12 @@ from chipledger_server.usecases.silence import Silence
 from chipledger_server.web.gauges import CollectorGauges
 from chipledger_server.web.ingest import AgentDoors
 from chipledger_server.web.serving import Service, bind
-from chipledger_server.wiring import SIGNATURE_MS, site_of
+from chipledger_server.wiring import SIGNATURE_MS, site_of, test_anchors
 
 _LOG = structlog.get_logger("chipledger.service")
 # A full report is a thousand small objects that live for milliseconds: looked through for
 # cycles at Python's default pace they cost more than their signature.
+_LOOK_S = 1
 _GC_PACE = (50_000, 20, 50)
 
 
@@ -67,6 +74,7 @@ class _Collector:
 
     doors: AgentDoors
     writer: SqliteWriter
+    evidence: EvidenceJob
 
 
 async def serve(config: Config, *, supervisor: str | None = None) -> None:
@@ -89,6 +97,7 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
     collector = _assemble(config, loop)
     sock, url = bind(config.listen)
     collector.writer.start(ended=stop.set)
+    collector.evidence.start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_PACE)
@@ -102,6 +111,7 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
     service = Service(collector.doors, listen=config.listen, limits=config.limits)
     await service.serve(sock, stop, ready)
     notify_supervisor(supervisor, "STOPPING=1")
+    await loop.run_in_executor(None, collector.evidence.stop)
     await collector.writer.stop()
     os.close(lock)
     if dead := collector.writer.vitals.dead:
@@ -152,7 +162,22 @@ def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
         limits=config.limits,
         behind=site_of(config, engine, clock),
     )
-    return _Collector(doors, writer)
+    return _Collector(doors, writer, _evidence_job(config, clock))
+
+
+def _evidence_job(config: Config, clock: Clock) -> EvidenceJob:
+    """Return what judges evidence beside the doors."""
+    known, tests = NVIDIA, test_anchors(config.evidence.test_roots_file)
+
+    def rounds() -> SqliteEvidence:
+        return SqliteEvidence(open_writer(config.database.path), system_entropy)
+
+    return EvidenceJob(
+        rounds,
+        anchors=lambda round_: tests if round_.test_site else known,
+        now_ms=clock.now_ms,
+        look_s=_LOOK_S,
+    )
 
 
 def _ways_in(
@@ -169,6 +194,7 @@ def _ways_in(
         entropy=entropy,
         nonce_keys=nonce_keys,
         policy=config.policy,
+        evidence=config.evidence,
         limits=config.limits,
         counts=counts,
     )
@@ -187,6 +213,7 @@ def _ways_in(
         nonce_keys=nonce_keys,
         policy=config.policy,
         collector=config.collector.name,
+        roots=ek_roots_of(config),
     )
     return reports, challenges, enrolments
 
@@ -222,6 +249,12 @@ def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> F
     )
 
 
+def ek_roots_of(config: Config) -> Sequence[EkRoot]:
+    """Return the pinned issuers of EK certificates: the shipped ones, and the configured."""
+    folder = config.enrolment.ek_roots_folder
+    return VENDOR_ROOTS if folder is None else (*VENDOR_ROOTS, *load_ek_roots(folder))
+
+
 def _nonce_key(config: Config) -> bytes:
     path = config.secrets.nonce_key_file
     try:
@@ -238,8 +271,10 @@ def _nonce_key(config: Config) -> bytes:
 def _forget(keys: Keys, records: Sequence[NewRecord]) -> None:
     """Read keys anew that another hand has changed; runs in the event loop."""
     for record in records:
-        if record.kind in {EntryType.KEY, EntryType.REVOCATION}:
+        if record.kind == EntryType.REVOCATION:
             keys.forget(record.subject)
+        elif record.kind in {EntryType.KEY, EntryType.DECISION}:
+            keys.forget_host(record.subject)
         elif record.kind == EntryType.EVENT:
             keys.forget()  # it may have declared a site to be a test site, or no longer
             return

@@ -7,7 +7,8 @@ Three kinds of rows, and what a loss of each would cost:
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
   `claims`, `disputes`, `signatures`, `device_keys`, `findings`, `timers`. Recomputed from the
   record by replaying the sequencer's function.
-- *working*: `enrolment_codes`, `evidence_due`, `principals`, `downtime`, `sequencer`.
+- *working*: `enrolment_codes`, `attempts`, `proposals`, `evidence_due`, `principals`, `downtime`,
+  `sequencer`.
 
 Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. Digests are 32
 raw bytes in columns and base64url on the wire.
@@ -98,6 +99,7 @@ enrolment_codes = Table(
     Column("serials", LargeBinary),  # canonical JSON list, when tied to serials
     Column("created_ms", BigInteger, nullable=False),
     Column("principal", Text, nullable=False),
+    Column("host", Text),  # the host whose key it replaces; null: it makes new hosts
 )
 
 hosts = Table(
@@ -112,6 +114,9 @@ hosts = Table(
     Column("enrolled_ms", BigInteger, nullable=False),
     Column("code_hash", LargeBinary, nullable=False),
     # state, written by the sequencer alone
+    Column("first_site", Text),  # where it was enrolled, once it has moved from there
+    Column("retired_ms", BigInteger),
+    Column("quoted", LargeBinary),  # canonical JSON of what its TPM said newest of its clock
     Column("seq", BigInteger, nullable=False, server_default="0"),
     Column("token", LargeBinary),  # identity of the newest token of the chain
     Column("received_ms", BigInteger),  # newest arrival of any token
@@ -137,7 +142,40 @@ host_keys = Table(
     Column("enrolled_ms", BigInteger, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
     Column("revoked_ms", BigInteger),
+    Column("ek", LargeBinary),  # SHA-256 of the SPKI of the endorsement key, of a key in a TPM
+    Column("ak", LargeBinary),  # TPMT_PUBLIC of the attestation key beside it
+    Column("ek_standing", Text),  # what the EK certificate proved
     Index("ix_host_keys_host", "host"),
+    Index("ix_host_keys_ek", "ek"),
+)
+
+attempts = Table(
+    "attempts",  # enrolments with a TPM between their two steps; dropped when their time is over
+    metadata,
+    Column("session", LargeBinary, primary_key=True),
+    Column("kid", Text, nullable=False, unique=True),
+    Column("request", LargeBinary, nullable=False),
+    Column("secret", LargeBinary),  # null once answered
+    Column("blob", LargeBinary, nullable=False),
+    Column("seed", LargeBinary, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Index("ix_attempts_expires_ms", "expires_ms"),
+)
+
+proposals = Table(
+    "proposals",  # what one person wants of a host and another must agree to
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("action", Text, nullable=False),  # retire | replace | move
+    Column("host", Text, ForeignKey("hosts.id"), nullable=False),
+    Column("site", Text),  # where it moves to
+    Column("reason", Text, nullable=False),
+    Column("proposed_ms", BigInteger, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("decided_ms", BigInteger),
+    Column("decided_by", Text),
+    Column("approved", Boolean),
+    Index("ix_proposals_host", "host"),
 )
 
 tokens = Table(

@@ -16,6 +16,11 @@ class Code(StrEnum):
     ENROLMENT_CODE_USED_UP = "enrolment-code-used-up"
     ENROLMENT_CODE_WRONG_SERIALS = "enrolment-code-wrong-serials"
     KEY_ALREADY_ENROLLED = "key-already-enrolled"
+    ACTIVATION_UNKNOWN = "activation-unknown"
+    ACTIVATION_EXPIRED = "activation-expired"
+    EK_OF_ANOTHER_HOST = "ek-of-another-host"
+    ANOTHER_EK = "another-ek"
+    HOST_RETIRED = "host-retired"
     # the request as a whole
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     MALFORMED_COMPRESSION = "malformed-compression"

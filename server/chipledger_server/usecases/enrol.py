@@ -1,111 +1,60 @@
-"""Enrolment: a code admits a key, once for each of its uses, and always the same key again."""
+"""The enrolments' doors: a code, or the key before, admits a key; always the same key again.
 
-import hashlib
+A software key is admitted at once. A key in a TPM takes two steps: the first answer is a
+challenge that only that TPM can open, and nothing of a host is kept before it did.
+"""
+
 from base64 import b32encode
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final
 
-from chipledger_evidence.codec import Wire, b64url_encode
-from chipledger_evidence.enrolment import Enrolment, EnrolmentRequest, KeyTier, open_enrolment
+from chipledger_evidence.activation import (
+    ACTIVATION_TYP,
+    Activation,
+    ActivationChallenge,
+    check_activation,
+    transcript,
+)
+from chipledger_evidence.codec import b64url_decode, b64url_encode
+from chipledger_evidence.compact import read_statement
+from chipledger_evidence.enrolment import Enrolment, KeyTier
 from chipledger_evidence.entry import SALT_BYTES
-from chipledger_evidence.ids import Digest, HostName, SiteName
-from chipledger_evidence.inventory import Count, Text
-from chipledger_evidence.keys import Jwk, PublicKey
+from chipledger_evidence.errors import EvidenceError
+from chipledger_evidence.keys import PublicKey
 from chipledger_evidence.nonce import RANDOM_BYTES, Kind, mint
+from chipledger_evidence.tpm.credential import SECRET_BYTES, make_credential
+from chipledger_evidence.tpm.endorsement import EkRoot
+from chipledger_evidence.tpm.offer import OfferedKeys
 from chipledger_server.config import Policy
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.ports import Clock, Entropy
+from chipledger_server.usecases.admitting import (
+    conflict,
+    judge,
+    require_code,
+    require_present_key,
+    tier_of,
+    unknown_code,
+)
+from chipledger_server.usecases.keyring import (
+    Attempt,
+    Enrolled,
+    EnrolmentBook,
+    EnrolmentStore,
+    HostEnrolled,
+    KeyAdded,
+    TpmEnrolled,
+)
+from chipledger_server.usecases.wishes import ByCode, ByKey, Wish, by_code, by_key, open_wish
 
 _HOST_BYTES: Final = 16
+_SESSION_BYTES: Final = 32
 
-
-class HostEnrolled(Wire, frozen=True, kw_only=True):
-    """The record behind an entry of type ``enrolment``.
-
-    Attributes:
-        at: Unix milliseconds.
-        code: digest of the enrolment code used.
-        host: host id given.
-        jwk: the public key.
-        kid: its thumbprint.
-        provider: provider the host says it will report through.
-        site: site of the code.
-        tier: key tier as the collector judged it.
-        ueid: EAT identity of the host.
-        hardware: DMI vendor and product, self-reported.
-        serials: board serials the host named.
-        v: version of this format.
-    """
-
-    at: Count
-    code: Digest
-    host: HostName
-    jwk: Jwk
-    kid: Digest
-    provider: Text
-    site: SiteName
-    tier: KeyTier
-    ueid: Text
-    hardware: Text | None = None
-    serials: tuple[Text, ...] = ()
-    v: Literal[1] = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRow:
-    """An enrolment code as it is kept."""
-
-    site: str
-    uses_left: int
-    expires_ms: int
-    serials: frozenset[str] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolled:
-    """A key that is enrolled."""
-
-    host: str
-    site: str
-    tier: str
-    code_hash: bytes
-    enrolled_ms: int
-    leaf: bytes
-    revoked: bool
-
-
-class EnrolmentBook(Protocol):
-    """Codes and keys inside one transaction that holds the write lock."""
-
-    def enrolled(self, kid: str) -> Enrolled | None:
-        """Return what is known of a key."""
-        ...
-
-    def code(self, code_hash: bytes) -> CodeRow | None:
-        """Return an enrolment code."""
-        ...
-
-    def enrol(self, record: HostEnrolled, code_hash: bytes, salt: bytes) -> bytes:
-        """Take one use of the code, keep host and key, write the record; return its leaf."""
-        ...
-
-
-class EnrolmentStore(Protocol):
-    """Where codes and keys are kept."""
-
-    def is_made(self, code_hash: bytes) -> bool:
-        """Tell whether a code was ever made, keeping nobody from writing."""
-        ...
-
-    def changing(self) -> AbstractContextManager[EnrolmentBook]:
-        """Begin a transaction that ends with the block: kept, or undone by an exception."""
-        ...
+Answered = Enrolment | ActivationChallenge
 
 
 class Enrolments:
-    """The enrolments' door, without its HTTP. Blocks: it is called from a worker thread."""
+    """The enrolments' doors, without their HTTP. Blocks: called from a worker thread."""
 
     def __init__(
         self,
@@ -116,6 +65,7 @@ class Enrolments:
         nonce_keys: Sequence[bytes],
         policy: Policy,
         collector: str,
+        roots: Sequence[EkRoot] = (),
     ) -> None:
         self._store = store
         self._clock = clock
@@ -123,25 +73,206 @@ class Enrolments:
         self._nonce_key = nonce_keys[0]
         self._policy = policy
         self._collector = collector
+        self._roots = roots
 
-    def enrol(self, body: bytes) -> Enrolment:
-        """Return the host's enrolment; the same again for the same code and key.
+    def enrol(self, body: bytes) -> Answered:
+        """Return the host's enrolment, or what its TPM must open first.
+
+        The same again for the same code and key.
 
         Raises:
-            EvidenceError: the request does not prove possession of its key.
+            EvidenceError: the request does not prove possession of its key, or offers a TPM that
+                cannot be what it should.
             ServerError: `enrolment-code-unknown`, `-expired`, `-used-up`, `-wrong-serials`,
-                `key-already-enrolled`.
+                `key-already-enrolled`, `host-retired`, `overloaded`.
         """
-        request, key = open_enrolment(body)
-        code_hash = hashlib.sha256(request.code.encode("ascii")).digest()
+        wish = by_code(body)
+        if not isinstance(wish.by, ByCode):
+            raise TypeError("an enrolment request has a code")
+        code_hash = wish.by.code_hash
         # A code once made is never taken away, so who has none is refused before the write lock:
         # strangers, however many, do not keep reports from being stored.
         if not self._store.is_made(code_hash):
-            raise _unknown_code()
+            raise unknown_code()
+        return self._take(wish, code_hash)
+
+    def rotate(self, body: bytes) -> Answered:
+        """Return the enrolment with the new key, or what its TPM must open first.
+
+        Raises:
+            EvidenceError: `unknown-key`, `revoked-key`, a signature or TPM that is not good.
+            ServerError: `key-already-enrolled`, `host-retired`, `overloaded`.
+        """
+        return self._take(by_key(body, self._store), None)
+
+    def activate(self, body: bytes) -> Enrolment:
+        """Return the enrolment of a key whose TPM opened its challenge.
+
+        The same again for the same attempt; an attempt that failed is over.
+
+        Raises:
+            EvidenceError: `tpm-statement-mismatch`, a statement that is not good.
+            ServerError: `activation-unknown`, `activation-expired`, `ek-of-another-host`,
+                `another-ek`, and as :meth:`enrol`.
+        """
+        statement = read_statement(body, Activation, typ=ACTIVATION_TYP)
+        session = b64url_decode(statement.said.session)
         with self._store.changing() as book:
-            known = book.enrolled(key.kid)
+            attempt = _kept(book, session)
+            wish = open_wish(attempt.request, self._store)
+            activation = statement.by(wish.key)
+            known = book.enrolled(wish.key.kid)
+            if known is not None:
+                return self._again(known, wish.key, known.code_hash)
+            self._require_open(attempt)
+            book.spend(session)
+            failure = self._failure(activation, attempt, wish, book)
+            if failure is None:
+                return self._admit(wish, book)
+        raise failure  # outside: the attempt stays spent, and a conflict written
+
+    def _take(self, wish: Wish, code_hash: bytes | None) -> Answered:
+        judge(wish, roots=self._roots, now_ms=self._clock.now_ms())
+        with self._store.changing() as book:
+            known = book.enrolled(wish.key.kid)
             if known is None:
-                return self._admit(request, key, code_hash, book)
+                self._require_permission(wish, book)
+                if wish.tpm is None:
+                    return self._admit(wish, book)
+                return _challenge(self._attempt(wish, wish.tpm, book))
+        return self._again(known, wish.key, code_hash or known.code_hash)
+
+    def _require_permission(self, wish: Wish, book: EnrolmentBook) -> None:
+        if isinstance(wish.by, ByCode):
+            require_code(wish.by, book, self._clock.now_ms())
+        else:
+            require_present_key(wish.by, book)
+
+    # The challenge to a TPM
+
+    def _attempt(self, wish: Wish, tpm: OfferedKeys, book: EnrolmentBook) -> Attempt:
+        """Return the attempt of these very bytes while it is open, else begin a new one."""
+        now_ms = self._clock.now_ms()
+        former = book.attempt_of(wish.key.kid)
+        if (
+            former is not None
+            and former.request == wish.request
+            and not former.spent
+            and now_ms < former.expires_ms
+        ):
+            return former
+        secret = self._entropy(SECRET_BYTES)
+        made = make_credential(secret, key=tpm.ek, name=tpm.ak.name, entropy=self._entropy)
+        attempt = Attempt(
+            session=self._entropy(_SESSION_BYTES),
+            kid=wish.key.kid,
+            request=wish.request,
+            secret=secret,
+            blob=made.blob,
+            seed=made.seed,
+            expires_ms=now_ms + self._policy.activation_ttl_s * 1000,
+        )
+        if not book.begin(attempt, now_ms):
+            raise ServerError(
+                Code.OVERLOADED, "too many enrolments are waiting for their TPM", retry_after_s=60
+            )
+        return attempt
+
+    def _require_open(self, attempt: Attempt) -> None:
+        if attempt.spent or self._clock.now_ms() >= attempt.expires_ms:
+            raise ServerError(
+                Code.ACTIVATION_EXPIRED,
+                "this activation was answered before, or its time is over",
+                hint="enrol again with the same code: a new challenge is given",
+            )
+
+    def _failure(
+        self, activation: Activation, attempt: Attempt, wish: Wish, book: EnrolmentBook
+    ) -> EvidenceError | ServerError | None:
+        """Return why the key may not be admitted, and write down what is a finding."""
+        if wish.tpm is None:
+            raise TypeError("an attempt is of a TPM")
+        said = transcript(attempt.request, _challenge(attempt))
+        try:
+            check_activation(activation, keys=wish.tpm, secret=attempt.secret, said=said)
+        except EvidenceError as error:
+            return error
+        found = conflict(wish, book)
+        if found is None:
+            return None
+        book.conflict(found[0], self._clock.now_ms(), self._entropy(SALT_BYTES))
+        return found[1]
+
+    # Admitting
+
+    def _admit(self, wish: Wish, book: EnrolmentBook) -> Enrolment:
+        """Keep the key; the write lock is held, and everything else was proven."""
+        now_ms = self._clock.now_ms()
+        tpm = judge(wish, roots=self._roots, now_ms=now_ms)
+        if isinstance(wish.by, ByKey):
+            enrolled = self._admit_next(wish, wish.by, tpm, book)
+        else:
+            enrolled = self._admit_by_code(wish, wish.by, tpm, book)
+        return self._answer(enrolled, wish.key)
+
+    def _admit_by_code(
+        self, wish: Wish, by: ByCode, tpm: TpmEnrolled | None, book: EnrolmentBook
+    ) -> Enrolled:
+        now_ms = self._clock.now_ms()
+        code = require_code(by, book, now_ms)
+        if code.host is not None:
+            record = KeyAdded(
+                at=now_ms,
+                cause="replacement",
+                code=b64url_encode(by.code_hash),
+                host=code.host,
+                jwk=wish.key.jwk,
+                kid=wish.key.kid,
+                revoked=book.host(code.host).keys,
+                tier=tier_of(tpm),
+                tpm=tpm,
+            )
+            return self._add(record, by.code_hash, book)
+        new = HostEnrolled(
+            at=now_ms,
+            code=b64url_encode(by.code_hash),
+            hardware=by.said.hardware,
+            host="h-" + b32encode(self._entropy(_HOST_BYTES)).decode("ascii").lower().rstrip("="),
+            jwk=wish.key.jwk,
+            kid=wish.key.kid,
+            provider=by.said.provider,
+            serials=by.said.serials,
+            site=code.site,
+            tier=tier_of(tpm),
+            tpm=tpm,
+            ueid=by.said.ueid,
+        )
+        leaf = book.enrol(new, by.code_hash, self._entropy(SALT_BYTES))
+        return _as_kept(new, new.site, by.code_hash, leaf)
+
+    def _admit_next(
+        self, wish: Wish, by: ByKey, tpm: TpmEnrolled | None, book: EnrolmentBook
+    ) -> Enrolled:
+        old = require_present_key(by, book)
+        record = KeyAdded(
+            at=self._clock.now_ms(),
+            cause="rotation",
+            host=old.host,
+            jwk=wish.key.jwk,
+            kid=wish.key.kid,
+            revoked=(by.said.previous,),
+            tier=tier_of(tpm),
+            tpm=tpm,
+        )
+        return self._add(record, old.code_hash, book)
+
+    def _add(self, record: KeyAdded, code_hash: bytes, book: EnrolmentBook) -> Enrolled:
+        leaf = book.add_key(record, code_hash, self._entropy(SALT_BYTES))
+        return _as_kept(record, book.host(record.host).site, code_hash, leaf)
+
+    # Answers
+
+    def _again(self, known: Enrolled, key: PublicKey, code_hash: bytes) -> Enrolment:
         if known.code_hash != code_hash or known.revoked:
             raise ServerError(
                 Code.KEY_ALREADY_ENROLLED,
@@ -149,37 +280,6 @@ class Enrolments:
                 hint="make a new key, or repeat the enrolment with the code it was made with",
             )
         return self._answer(known, key)
-
-    def _admit(
-        self, request: EnrolmentRequest, key: PublicKey, code_hash: bytes, book: EnrolmentBook
-    ) -> Enrolment:
-        now_ms = self._clock.now_ms()
-        code = _admitting(book.code(code_hash), request, now_ms)
-        record = HostEnrolled(
-            at=now_ms,
-            code=b64url_encode(code_hash),
-            hardware=request.hardware,
-            host="h-" + b32encode(self._entropy(_HOST_BYTES)).decode("ascii").lower().rstrip("="),
-            jwk=key.jwk,
-            kid=key.kid,
-            provider=request.provider,
-            serials=request.serials,
-            site=code.site,
-            # A request names its tier; nothing in this format proves a better one than this.
-            tier=KeyTier.SOFTWARE,
-            ueid=request.ueid,
-        )
-        leaf = book.enrol(record, code_hash, self._entropy(SALT_BYTES))
-        enrolled = Enrolled(
-            host=record.host,
-            site=record.site,
-            tier=record.tier,
-            code_hash=code_hash,
-            enrolled_ms=now_ms,
-            leaf=leaf,
-            revoked=False,
-        )
-        return self._answer(enrolled, key)
 
     def _answer(self, enrolled: Enrolled, key: PublicKey) -> Enrolment:
         # One epoch value for half a window, so that a repeated answer is the same to the byte.
@@ -205,36 +305,34 @@ class Enrolments:
         )
 
 
-def _admitting(code: CodeRow | None, request: EnrolmentRequest, now_ms: int) -> CodeRow:
-    """Return the code if it admits the request."""
-    if code is None:
-        raise _unknown_code()
-    if now_ms >= code.expires_ms:
+def _kept(book: EnrolmentBook, session: bytes) -> Attempt:
+    attempt = book.attempt(session)
+    if attempt is None:
         raise ServerError(
-            Code.ENROLMENT_CODE_EXPIRED,
-            f"the code for {code.site} has expired",
-            hint="ask for a new code",
+            Code.ACTIVATION_UNKNOWN,
+            "no such activation is waiting here",
+            hint="enrol again with the same code: a new challenge is given",
         )
-    if code.uses_left < 1:
-        raise ServerError(
-            Code.ENROLMENT_CODE_USED_UP,
-            f"the code for {code.site} has no use left",
-            hint="ask for a new code; a host that has enrolled with it may repeat with its key",
-        )
-    if code.serials is not None and not (
-        request.serials and code.serials.issuperset(request.serials)
-    ):
-        raise ServerError(
-            Code.ENROLMENT_CODE_WRONG_SERIALS,
-            f"the code for {code.site} is tied to board serials, and this host has others",
-            hint="ask for a code for the serials of this host",
-        )
-    return code
+    return attempt
 
 
-def _unknown_code() -> ServerError:
-    return ServerError(
-        Code.ENROLMENT_CODE_UNKNOWN,
-        "no such enrolment code was made here",
-        hint="check the code and the collector's address; ask for a new code",
+def _challenge(attempt: Attempt) -> ActivationChallenge:
+    return ActivationChallenge(
+        blob=b64url_encode(attempt.blob),
+        expires=attempt.expires_ms // 1000,
+        seed=b64url_encode(attempt.seed),
+        session=b64url_encode(attempt.session),
+    )
+
+
+def _as_kept(record: HostEnrolled | KeyAdded, site: str, code_hash: bytes, leaf: bytes) -> Enrolled:
+    return Enrolled(
+        host=record.host,
+        site=site,
+        tier=record.tier,
+        code_hash=code_hash,
+        enrolled_ms=record.at,
+        leaf=leaf,
+        revoked=False,
+        jwk=b"",
     )

@@ -64,6 +64,11 @@ class Keys:
         else:
             self._known.pop(kid, None)
 
+    def forget_host(self, host: str) -> None:
+        """Read every key of a host anew when it is next used."""
+        for kid in [kid for kid, known in self._known.items() if known.trust.host == host]:
+            del self._known[kid]
+
     def stored(self, kid: str, verified: VerifiedToken, arrival: Arrival) -> None:
         """Take note that a token of this key is durable: head, inventory, and base."""
         known = self.find(kid)
@@ -72,6 +77,8 @@ class Keys:
         claims = verified.claims
         if claims.seq > known.head_seq:
             known.head_seq, known.head_token = claims.seq, verified.identity
+        if claims.evidence or claims.no_evidence:
+            known.round_ms = arrival.received_ms
         if not isinstance(claims, Heartbeat):
             for remembered in (known.inventories, self._opened):
                 if len(remembered) >= self._most_remembered and claims.inv not in remembered:

@@ -7,11 +7,13 @@ connections are limited.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
 
 import structlog
 
+from chipledger_evidence.activation import ActivationChallenge
 from chipledger_evidence.answers import Challenge, ChallengeRequest, Problem
 from chipledger_evidence.codec import decode_strict, encode_canonical
 from chipledger_evidence.compact import MAX_REQUEST_BYTES
@@ -60,8 +62,16 @@ class ChallengesDoor(Protocol):
 class EnrolmentsDoor(Protocol):
     """Admits keys; blocks."""
 
-    def enrol(self, body: bytes) -> Enrolment:
-        """Return the host's enrolment."""
+    def enrol(self, body: bytes) -> Enrolment | ActivationChallenge:
+        """Return the host's enrolment, or what its TPM must open first."""
+        ...
+
+    def activate(self, body: bytes) -> Enrolment:
+        """Return the enrolment of a key whose TPM opened its challenge."""
+        ...
+
+    def rotate(self, body: bytes) -> Enrolment | ActivationChallenge:
+        """Return the enrolment with the host's next key, or what its TPM must open first."""
         ...
 
 
@@ -92,14 +102,15 @@ class AgentDoors:
     ) -> None:
         self._reports = reports
         self._challenges = challenges
-        self._enrolments = enrolments
         self._gauges = gauges
         self._limits = limits
         self._behind = behind
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/v1/reports"): self._report,
             ("POST", "/v1/challenges"): self._challenge,
-            ("POST", "/v1/enrolments"): self._enrol,
+            ("POST", "/v1/enrolments"): partial(self._admit, enrolments.enrol),
+            ("POST", "/v1/activations"): partial(self._admit, enrolments.activate),
+            ("POST", "/v1/rotations"): partial(self._admit, enrolments.rotate),
             ("GET", "/v1/health"): self._health,
             ("GET", "/metrics"): self._metrics,
         }
@@ -156,12 +167,21 @@ class AgentDoors:
         challenge = self._challenges.make(decode_strict(body, ChallengeRequest))
         await answer(send, 200, [(b"content-type", _JSON)], encode_canonical(challenge))
 
-    async def _enrol(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _admit(
+        self,
+        door: Callable[[bytes], Enrolment | ActivationChallenge],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         body = await self._body(scope, receive, _STATEMENT_TYPE, MAX_REQUEST_BYTES)
-        loop = asyncio.get_running_loop()
-        enrolment = await loop.run_in_executor(None, self._enrolments.enrol, body)
-        _LOG.info("host-enrolled", host=enrolment.host, site=enrolment.site)
-        await answer(send, 201, [(b"content-type", _JSON)], encode_canonical(enrolment))
+        answered = await asyncio.get_running_loop().run_in_executor(None, door, body)
+        headers = [(b"content-type", _JSON)]
+        if isinstance(answered, ActivationChallenge):
+            await answer(send, HTTPStatus.ACCEPTED, headers, encode_canonical(answered))
+            return
+        _LOG.info("key-enrolled", host=answered.host, site=answered.site, kid=answered.kid)
+        await answer(send, HTTPStatus.CREATED, headers, encode_canonical(answered))
 
     async def _health(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         well, facts = self._gauges.health()

@@ -18,9 +18,12 @@ from sqlalchemy import Engine, insert
 
 from chipledger_evidence.answers import ReportAnswer, Stored
 from chipledger_evidence.codec import b64url_encode
+from chipledger_evidence.enrolment import Enrolment
 from chipledger_evidence.framing import Body
+from chipledger_evidence.gpu.roots import TrustAnchors
 from chipledger_evidence.nonce import RANDOM_BYTES, Kind, mint
 from chipledger_evidence.token import Token
+from chipledger_evidence.tpm.endorsement import EkRoot
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import (
     for_writing,
@@ -30,6 +33,7 @@ from chipledger_server.adapters.database import (
     open_writer,
 )
 from chipledger_server.adapters.enrolments import SqlEnrolments
+from chipledger_server.adapters.evidence_sqlite import SqliteEvidence
 from chipledger_server.adapters.ingest_sqlite import IngestTables
 from chipledger_server.adapters.keys import SqliteKeys
 from chipledger_server.adapters.reads import SqlReads
@@ -37,17 +41,20 @@ from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_server.adapters.whole_log_sqlite import SqliteWholeLog
 from chipledger_server.config import Config
 from chipledger_server.domain.arrival import Arrival, Outcome, Refusal
+from chipledger_server.domain.rounds import judge_round
 from chipledger_server.domain.vitals import Doors
 from chipledger_server.service import fold_of, sequencer_of
 from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import MOST_REMEMBERED, Keys
-from chipledger_server.usecases.physical import Patience
+from chipledger_server.usecases.physical import Patience, Settled
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.replay import replay
 from chipledger_server.usecases.sequencer import Sequencer
+from chipledger_server.wiring import SIGNATURE_MS
 from chipledger_testing.collector_process import code_text
+from chipledger_testing.gpu_pki import PKI
 from chipledger_testing.hosts import SimulatedHost, simulated
 
 START_MS = 1_795_000_000_000
@@ -113,6 +120,7 @@ class CollectorInside:
         config: its configuration.
         clock: its time.
         most_remembered: inventories its doors remember at most.
+        ek_roots: whose EK certificates it believes.
         counts: what its doors have answered.
     """
 
@@ -121,6 +129,7 @@ class CollectorInside:
     clock: StillClock = field(default_factory=StillClock)
     counts: Doors = field(default_factory=Doors)
     most_remembered: int = MOST_REMEMBERED
+    ek_roots: tuple[EkRoot, ...] = ()
     connection: sqlite3.Connection = field(init=False)
     ingest: Ingest = field(init=False)
     sequencer: Sequencer = field(init=False)
@@ -149,6 +158,7 @@ class CollectorInside:
             entropy=self._entropy,
             nonce_keys=NONCE_KEYS,
             policy=self.config.policy,
+            evidence=self.config.evidence,
             limits=self.config.limits,
             counts=self.counts,
         )
@@ -197,6 +207,8 @@ class CollectorInside:
                 )
             )
         enrolment = self.enrolments().enrol(host.enrolment(text))
+        if not isinstance(enrolment, Enrolment):
+            raise AssertionError("a software key is enrolled at once")
         host.host, host.site = enrolment.host, enrolment.site
         return host
 
@@ -209,6 +221,7 @@ class CollectorInside:
             nonce_keys=NONCE_KEYS,
             policy=self.config.policy,
             collector="test",
+            roots=self.ek_roots,
         )
 
     def nonce(self, host: SimulatedHost, kind: Kind = Kind.EPOCH) -> str:
@@ -244,16 +257,31 @@ class CollectorInside:
             raise AssertionError(refused)
         self.step()
 
+    def judge(self, anchors: TrustAnchors = PKI.pins) -> None:
+        """Judge the evidence that waits, as the worker would, and apply the results."""
+        waiting = SqliteEvidence(self.connection, self._entropy)
+        for one in waiting.due(100):
+            waiting.conclude(one, judge_round(one, anchors, self.clock.ms))
+        self.step()
+
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         return self.connection.execute(query, values).fetchall()
 
     def standings(self, site: str) -> list[str]:
         """Return what each device of a site's hosts counts as now, by host and place."""
-        when = When(as_of_ms=self.clock.ms, known_at_ms=self.clock.ms)
-        patience = Patience(limit_ms=self.config.policy.silence_limit_ms)
+        return [str(one.standing) for one in self._settled(site, self.clock.ms)]
+
+    def grades(self, site: str, *, at_ms: int | None = None) -> list[str]:
+        """Return how each device of a site's hosts is known, by host and place."""
+        return [str(one.grade) for one in self._settled(site, at_ms or self.clock.ms)]
+
+    def _settled(self, site: str, at_ms: int) -> Sequence[Settled]:
+        when = When(as_of_ms=at_ms, known_at_ms=self.clock.ms)
+        limit_ms = self.config.policy.silence_limit_ms
+        patience = Patience(limit_ms=limit_ms, signature_ms=SIGNATURE_MS)
         with SqlReads(self._engine).snapshot() as snapshot:
-            return [str(one.standing) for one in settle_site(snapshot, site, when, patience)]
+            return settle_site(snapshot, site, when, patience)
 
     def findings(self, state: str = "open") -> list[str]:
         """Return the types of the findings in a state, sorted."""
