@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
@@ -36,6 +37,7 @@ FULL, AGAIN, BEAT, BATCH, CHALLENGE = range(5)
 COST_BARS = {AGAIN: 4.5, BEAT: 3.0, BATCH: 1.8, CHALLENGE: 1.0}
 BEATS_A_YEAR, FULLS_A_YEAR = 8395, 365
 YEAR_BAR_MB = 4.0
+TLS_BAR_V = 5.0
 AGENT_BARS = (60, 20, 200, 1000, 4000)
 
 
@@ -92,6 +94,7 @@ def collector(alg: str, rounds: int) -> list[Measure]:
         latency(bench, fsync_p99_ms(process.folder))
         if alg == "ES256":
             room(bench, lambda: bytes_in_use(process))
+            connections(bench, rounds)
         if (rows := stored_rows(process)) != bench.stored:
             raise AssertionError(f"{bench.stored} acknowledged, {rows} stored")
         say(f"{bench.stored} reports acknowledged, every one stored once")
@@ -107,6 +110,18 @@ def latency(bench: Bench, fsync_ms: float) -> None:
             f"{measure.case:44} p50 {measure.p50_ms:5.1f}  p99 {measure.p99_ms:5.1f} ms"
             f"  bar {bar:.1f} ms (fsync p99 {fsync_ms:.1f}) {held}"
         )
+
+
+def connections(bench: Bench, rounds: int) -> None:
+    """Print what a new TLS connection adds to a heartbeat."""
+    bench.use_tls()
+    bench.heartbeat()  # keys are read again, and warmth
+    pairs = [(bench.heartbeat(), bench.heartbeat_anew()) for _ in range(rounds)]
+    for measures in zip(*pairs, strict=True):
+        say(line(median_of(measures), None))
+    more_v = median(anew.cost_v - kept.cost_v for kept, anew in pairs)
+    held = "held" if more_v <= TLS_BAR_V else "ABOVE"
+    say(f"a new TLS 1.3 connection for a heartbeat: +{more_v:.1f} V  bar +{TLS_BAR_V} V {held}")
 
 
 def room(bench: Bench, used: Callable[[], int]) -> None:

@@ -1,12 +1,14 @@
 """A load generator: kept-alive connections that send prepared requests, one at a time each."""
 
 import asyncio
+import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
+Send = Callable[[int, Sequence[bytes], int, ssl.SSLContext | None], Coroutine[Any, Any, "Outcome"]]
 _END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
 
@@ -111,21 +113,50 @@ def _connect(
     return cast("asyncio.Protocol", _Client(work, outcome, done))
 
 
-async def drive(port: int, requests: Sequence[bytes], connections: int) -> Outcome:
+async def drive(
+    port: int, requests: Sequence[bytes], connections: int, tls: ssl.SSLContext | None
+) -> Outcome:
     """Send all `requests` over `connections` kept-alive connections."""
-    loop = asyncio.get_running_loop()
     outcome = Outcome(bodies=[b""] * len(requests))
     work = iter(enumerate(requests))
     start = time.perf_counter()
-    waits = []
-    for _ in range(connections):
-        done: asyncio.Future[None] = loop.create_future()
-        await loop.create_connection(
-            partial(_connect, work, outcome, done),
-            "127.0.0.1",
-            port,
-        )
-        waits.append(done)
+    waits = [await _open(port, work, outcome, tls) for _ in range(connections)]
     await asyncio.gather(*waits)
     outcome.wall_s = time.perf_counter() - start
     return outcome
+
+
+async def drive_anew(
+    port: int, requests: Sequence[bytes], connections: int, tls: ssl.SSLContext | None
+) -> Outcome:
+    """Send each of `requests` over a new connection, `connections` of them at a time."""
+    outcome = Outcome(bodies=[b""] * len(requests))
+    work = iter(enumerate(requests))
+
+    async def sender() -> None:
+        for item in work:
+            await (await _open(port, iter((item,)), outcome, tls))
+
+    start = time.perf_counter()
+    await asyncio.gather(*(sender() for _ in range(connections)))
+    outcome.wall_s = time.perf_counter() - start
+    return outcome
+
+
+async def _open(
+    port: int,
+    work: Iterator[tuple[int, bytes]],
+    outcome: Outcome,
+    tls: ssl.SSLContext | None,
+) -> asyncio.Future[None]:
+    """Open a connection and return the future of its last answer."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    transport, _ = await loop.create_connection(
+        partial(_connect, work, outcome, done), "127.0.0.1", port, ssl=tls
+    )
+    if tls is not None:
+        session = transport.get_extra_info("ssl_object")
+        if session.version() != "TLSv1.3" or session.session_reused:
+            raise AssertionError("not a whole handshake of TLS 1.3")
+    return done

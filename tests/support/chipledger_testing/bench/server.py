@@ -9,6 +9,7 @@ import asyncio
 import gzip
 import os
 import sqlite3
+import ssl
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,8 @@ from chipledger_evidence.framing import MEDIA_TYPE, encode_body
 from chipledger_evidence.inventory import Inventory
 from chipledger_evidence.nonce import RANDOM_BYTES, Kind, mint
 from chipledger_evidence.token import Token
-from chipledger_testing.bench.load import Outcome, drive, request
+from chipledger_testing.bench.load import Outcome, Send, drive, drive_anew, request
+from chipledger_testing.certificates import certificate_for
 from chipledger_testing.collector_process import CollectorProcess
 from chipledger_testing.hosts import SimulatedHost, simulated
 from chipledger_testing.keys import SeededSigner
@@ -138,7 +140,22 @@ class Bench:
         self._alg = alg
         self._fleet = Fleet(collector, "bench", alg)
         self._round = 0
+        self._tls: ssl.SSLContext | None = None
         self.stored = 0
+
+    def use_tls(self) -> None:
+        """Start the collector anew behind a certificate, and speak TLS with it from here on."""
+        collector = self._collector
+        certificate = certificate_for(collector.folder, "tls")
+        collector.stop()
+        collector.settings = (
+            f'tls_certificate_file = "{certificate.certificate}"\n'
+            f'tls_key_file = "{certificate.key}"\n{SETTINGS}'
+        )
+        collector.configure()
+        collector.start()
+        self._tls = ssl.create_default_context(cafile=certificate.certificate)
+        self._tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # nobody trusts its authority
 
     def full(self) -> Measure:
         """Every host sends a full report with an inventory never seen before."""
@@ -158,6 +175,13 @@ class Bench:
         """Every host sends heartbeats."""
         tokens = [self._fleet.heartbeat(host) for _ in range(rounds) for host in self._fleet.hosts]
         return self._measure("heartbeat", tokens, 1, connections)
+
+    def heartbeat_anew(self) -> Measure:
+        """Every host sends a heartbeat over a new TLS 1.3 connection."""
+        tokens = [self._fleet.heartbeat(host) for host in self._fleet.hosts]
+        return self._measure(
+            "heartbeat, each by a new TLS connection", tokens, 1, CONNECTIONS, send=drive_anew
+        )
 
     def batch(self) -> Measure:
         """Every eighth host sends 32 heartbeats in one body."""
@@ -184,7 +208,15 @@ class Bench:
             connections=CONNECTIONS,
         )[0]
 
-    def _measure(self, case: str, tokens: Sequence[Token], each: int, connections: int) -> Measure:
+    def _measure(
+        self,
+        case: str,
+        tokens: Sequence[Token],
+        each: int,
+        connections: int,
+        *,
+        send: Send = drive,
+    ) -> Measure:
         requests = []
         for start in range(0, len(tokens), each):
             body = encode_body(tokens[start : start + each])
@@ -198,6 +230,7 @@ class Bench:
             reports=len(tokens),
             sample=tokens[0].signing_input,
             connections=connections,
+            send=send,
         )
         self.stored += len(tokens)
         _check(outcome, tokens)
@@ -211,6 +244,7 @@ class Bench:
         reports: int,
         sample: bytes,
         connections: int,
+        send: Send = drive,
     ) -> tuple[Measure, Outcome]:
         process = self._collector.process
         if process is None:
@@ -218,7 +252,7 @@ class Bench:
         before_us = verification_us(sample)
         cpu = cpu_s(process.pid)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome = runner.run(drive(self._collector.port, requests, connections))
+            outcome = runner.run(send(self._collector.port, requests, connections, self._tls))
         time.sleep(0.6)  # what the collector does after the last answer counts too
         cpu = cpu_s(process.pid) - cpu
         v_us = (before_us + verification_us(sample)) / 2
