@@ -41,6 +41,7 @@ class KnownKey:
         head_token: its identity; `NO_PREVIOUS` when there is none.
         inventories: digests of inventories this host has sent in full, and their providers.
         base: the token that the host's next heartbeats are packed against.
+        round_ms: newest token with device evidence, or with why there is none.
     """
 
     trust: HostTrust
@@ -50,6 +51,7 @@ class KnownKey:
     head_token: str
     inventories: dict[str, str]
     base: Base | None = None
+    round_ms: int = 0
 
 
 class KeyStore(Protocol):

@@ -1,11 +1,13 @@
 """The composition root: the only place that names concrete adapters."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
 from chipledger_book.shipped import tables
+from chipledger_evidence.gpu.roots import NVIDIA, RootPin, TrustAnchors
 from chipledger_evidence.nonce import MIN_KEY_BYTES
 from chipledger_server.adapters.clock import SystemClock
 from chipledger_server.adapters.database import (
@@ -32,8 +34,35 @@ from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
 
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 SIGNATURE_MS: Final = 26 * 3_600_000
 """How long a chip's own signature keeps its grade."""
+
+
+def test_anchors(path: Path | None) -> TrustAnchors:
+    """Return the roots to believe at test sites: the shipped ones, and those in a file.
+
+    Raises:
+        ServerError: `invalid-configuration`: the file cannot be read, or a line is no digest.
+    """
+    if path is None:
+        return NVIDIA
+    try:
+        lines = path.read_text("ascii").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServerError(Code.INVALID_CONFIGURATION, f"{path}: {error}") from error
+    wrong = [line for line in lines if not _DIGEST.fullmatch(line)]
+    if wrong:
+        raise ServerError(
+            Code.INVALID_CONFIGURATION,
+            f"{path}: {wrong[0][:80]!r} is no SHA-256 digest in hex",
+            hint="one digest of a public key a line",
+        )
+    simulated = tuple(
+        RootPin(name="simulated devices", spki_sha256=line, source=str(path), as_of="")
+        for line in lines
+    )
+    return TrustAnchors(version=f"{NVIDIA.version}+test", roots=NVIDIA.roots + simulated)
 
 
 def initialise(config: Config, *, administrator: str, token_file: Path | None = None) -> str:

@@ -12,7 +12,7 @@ from chipledger_evidence.verify import HostTrust
 from chipledger_server.ports import KnownKey
 
 _KEY: Final = """
-    SELECT k.num, k.jwk, k.revoked_ms, h.num, h.id, h.site, s.test_site
+    SELECT k.num, k.jwk, k.revoked_ms, h.num, h.id, h.site, s.test_site, h.round_ms
     FROM host_keys k JOIN hosts h ON h.id = k.host JOIN sites s ON s.id = h.site
     WHERE k.kid = ?
 """
@@ -38,7 +38,7 @@ class SqliteKeys:
         row = self._connection.execute(_KEY, (kid,)).fetchone()
         if row is None:
             return None
-        key_num, jwk, revoked_ms, host_num, host, site, test_site = row
+        key_num, jwk, revoked_ms, host_num, host, site, test_site, round_ms = row
         newest = self._connection.execute(_NEWEST, (host_num,)).fetchone()
         sent = [*self._connection.execute(_SENT, (host,))]
         sent += self._connection.execute(_UNAPPLIED, (host_num,))
@@ -55,4 +55,5 @@ class SqliteKeys:
             head_seq=0 if newest is None else newest[0],
             head_token=NO_PREVIOUS if newest is None else b64url_encode(newest[1]),
             inventories={b64url_encode(digest): provider for digest, provider in sent},
+            round_ms=round_ms or 0,
         )

@@ -27,7 +27,7 @@ from chipledger_evidence.framing import Body
 from chipledger_evidence.nonce import RANDOM_BYTES, Echo, Freshness, Kind, judge, mint
 from chipledger_evidence.token import Token
 from chipledger_evidence.verify import VerifiedToken, verify_token
-from chipledger_server.config import Limits, Policy
+from chipledger_server.config import Evidence, Limits, Policy
 from chipledger_server.domain.arrival import (
     NEW,
     SPENT,
@@ -91,10 +91,12 @@ class Ingest:
         entropy: Entropy,
         nonce_keys: Sequence[bytes],
         policy: Policy,
+        evidence: Evidence,
         limits: Limits,
         counts: Doors,
     ) -> None:
         self._keys = keys
+        self._round_ms = evidence.interval_s * 1000
         self._writer = writer
         self._clock = clock
         self._entropy = entropy
@@ -269,7 +271,8 @@ class Ingest:
             time_s=now_ms // 1000,
             random=self._entropy(RANDOM_BYTES),
         )
-        want = _want(steps, results)
+        round_after_ms = now_ms - self._round_ms if self._round_ms else 0
+        want = _want(steps, results, round_after_ms)
         answer = ReportAnswer(
             epoch=b64url_encode(epoch),
             results=tuple(results),
@@ -335,11 +338,16 @@ def _stored(verified: VerifiedToken, freshness: Freshness, received_ms: int, lea
     )
 
 
-def _want(steps: Sequence[Step], results: Sequence[Stored | RefusedToken]) -> Want | None:
-    """Ask for a full report where a stored token names an inventory its host never sent."""
+def _want(
+    steps: Sequence[Step], results: Sequence[Stored | RefusedToken], round_after_ms: int
+) -> Want | None:
+    """Return what is missing most: an inventory that was never sent, else a round of evidence."""
+    want: Want | None = None
     for step, result in zip(steps, results, strict=True):
         if type(step) is tuple and type(result) is Stored:
             known, verified, _arrival = step
             if verified.claims.inv not in known.inventories:
                 return "full"
-    return None
+            if known.round_ms < round_after_ms:
+                want = "evidence"
+    return want

@@ -183,11 +183,14 @@ class Signing:
 
     def _note(self, host: HostState, round_: "_Round", witness: WitnessResult) -> None:
         hidden = _hidden(witness)
-        self._state(host, Kind.HIDDEN_CHIP, round_, hidden)
-        differences = {"differences": round_.mismatched[:MOST_LISTED]}
-        self._state(
-            host, Kind.CERT_NVML_MISMATCH, round_, differences if round_.mismatched else None
-        )
+        if hidden is not None or witness.outcome is Witness.AGREE:
+            # A round without witnesses takes nothing back: only they can say that all is listed.
+            self._state(host, Kind.HIDDEN_CHIP, round_, hidden)
+        if round_.mismatched or round_.chips:
+            differences = {"differences": round_.mismatched[:MOST_LISTED]}
+            self._state(
+                host, Kind.CERT_NVML_MISMATCH, round_, differences if round_.mismatched else None
+            )
         if round_.refused:
             first = {**round_.refused[0], "count": len(round_.refused)}
             self._occurred(host, Kind.EVIDENCE_REFUSED, round_, first)

@@ -122,7 +122,7 @@ def test_a_heartbeat_of_an_unknown_inventory_is_asked_for_in_full(
     answer = collector.report(host.heartbeat(collector.challenge(host).nonce)).report()
     assert answer.want == "full"
     assert answer.want_by is not None
-    assert collector.report(full(collector, host)).report().want is None
+    assert collector.report(full(collector, host)).report().want == "evidence"
     assert collector.report(host.heartbeat(answer.epoch)).report().want is None
 
 
