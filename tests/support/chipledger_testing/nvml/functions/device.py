@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from chipledger_testing.nvml.border import RefusalError, memory, number, put
 from chipledger_testing.nvml.functions.kinds import (
@@ -23,7 +24,12 @@ from chipledger_testing.nvml.functions.kinds import (
     text,
     versioned,
 )
-from chipledger_testing.nvml.machine import Answer
+from chipledger_testing.nvml.machine import NOT_OFFERED, Answer
+
+if TYPE_CHECKING:
+    from chipledger_testing.gpu_pki import GpuMaker
+
+_NOT_SUPPORTED = 3
 
 
 def _hex(members: object, size: int) -> bytes:
@@ -140,8 +146,12 @@ def nvlink_state(library: Library, arguments: Arguments) -> int:
 
 def certificate(library: Library, arguments: Arguments) -> int:
     """nvmlDeviceGetConfComputeGpuCertificate: two chains in fixed buffers."""
-    m = as_members(of_chip("cc_certificate")(library, arguments))
-    chain, attestation = _hex(m["chain"], 0), _hex(m["attestation_chain"], 0)
+    device = _device(library, arguments, "cc_certificate")
+    if device is not None:
+        chain, attestation = b"", device.chain()
+    else:
+        m = as_members(of_chip("cc_certificate")(library, arguments))
+        chain, attestation = _hex(m["chain"], 0), _hex(m["attestation_chain"], 0)
     sizes = struct.pack("@II", len(chain), len(attestation))
     memory(arguments[1]).write(
         sizes + chain.ljust(0x1000, b"\0") + attestation.ljust(0x1400, b"\0")
@@ -150,14 +160,35 @@ def certificate(library: Library, arguments: Arguments) -> int:
 
 
 def attestation_report(library: Library, arguments: Arguments) -> int:
-    """nvmlDeviceGetConfComputeGpuAttestationReport: the report described, nonce untouched."""
-    answer = of_chip("cc_report")(library, arguments)
-    report = answer.raw if answer.raw is not None else bytes.fromhex(as_bytes(answer).decode())
+    """nvmlDeviceGetConfComputeGpuAttestationReport: the report described, or a device's own."""
     target = memory(arguments[1])
     head = target.read(44)
+    device = _device(library, arguments, "cc_report")
+    if device is not None:
+        report = device.report(head[12:])
+    else:
+        answer = of_chip("cc_report")(library, arguments)
+        raw = answer.raw
+        report = raw if raw is not None else bytes.fromhex(as_bytes(answer).decode())
     sizes = struct.pack("@III", 0, len(report), 0)
     target.write(sizes + head[12:] + report.ljust(0x2000, b"\0"))
     return 0
+
+
+def _device(library: Library, arguments: Arguments, over: str) -> "GpuMaker | None":
+    """Return the device of our PKI that answers for a chip, unless `over` describes an answer.
+
+    Without confidential computing nothing answers, as on a real driver.
+    """
+    chip = library.chip(arguments[0])
+    if chip.answer(over) != NOT_OFFERED or chip.answer("cc_device") == NOT_OFFERED:
+        return None
+    mode = as_members(library.ready(library.system("conf_compute")))
+    if not (mode.get("cc_feature") or mode.get("multi_gpu")):
+        raise RefusalError(_NOT_SUPPORTED)
+    from chipledger_testing.nvml.signing import maker_of  # noqa: PLC0415 - brings all of X.509
+
+    return maker_of(as_members(library.ready(chip.answer("cc_device"))))
 
 
 def two_versioned(field: str) -> Function:
