@@ -123,7 +123,7 @@ def test_a_heartbeat_of_an_unknown_inventory_is_asked_for_in_full(
     assert answer.want == "full"
     assert answer.want_by is not None
     assert collector.report(full(collector, host)).report().want == "evidence"
-    assert collector.report(host.heartbeat(answer.epoch)).report().want is None
+    assert collector.report(host.heartbeat(answer.epoch)).report().want == "evidence"
 
 
 def test_late_tokens_are_stored_and_said_to_be_late(collector: CollectorProcess) -> None:
