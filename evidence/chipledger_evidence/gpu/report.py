@@ -62,8 +62,8 @@ def parse_report(data: bytes) -> Report:
     """Return the report that `data` is, with no byte left over.
 
     Raises:
-        GpuEvidenceError: `report-too-large`, `report-truncated`, `report-trailing-bytes`,
-            `report-malformed`, `spdm-version-unsupported`,
+        GpuEvidenceError: `spdm-too-large`, `spdm-truncated`, `spdm-trailing-bytes`,
+            `spdm-malformed`, `spdm-version-unsupported`,
             `opaque-malformed` or `opaque-duplicate-field`.
     """
     _check_heads(data)
@@ -71,7 +71,7 @@ def parse_report(data: bytes) -> Report:
     record = int.from_bytes(data[_LENGTH_AT:_BLOCKS_AT], "little")
     if not count or record != count * _BLOCK_BYTES:
         raise GpuEvidenceError(
-            GpuCode.REPORT_MALFORMED,
+            GpuCode.SPDM_MALFORMED,
             f"{count} measurement blocks cannot fill a record of {record} bytes",
         )
     responder_at = _BLOCKS_AT + record
@@ -82,7 +82,7 @@ def parse_report(data: bytes) -> Report:
     _need(data, signature_at + SIGNATURE_BYTES)
     if len(data) > signature_at + SIGNATURE_BYTES:
         raise GpuEvidenceError(
-            GpuCode.REPORT_TRAILING,
+            GpuCode.SPDM_TRAILING,
             f"{len(data) - signature_at - SIGNATURE_BYTES} bytes after the signature",
         )
     opaque = _opaque_fields(data[opaque_at:signature_at])
@@ -100,7 +100,7 @@ def parse_report(data: bytes) -> Report:
 def _check_heads(data: bytes) -> None:
     if len(data) > MAX_REPORT_BYTES:
         raise GpuEvidenceError(
-            GpuCode.REPORT_TOO_LARGE, f"{len(data)} bytes, a report has at most {MAX_REPORT_BYTES}"
+            GpuCode.SPDM_TOO_LARGE, f"{len(data)} bytes, a report has at most {MAX_REPORT_BYTES}"
         )
     if data.startswith(_GET_VERSION):
         raise GpuEvidenceError(
@@ -115,20 +115,20 @@ def _check_heads(data: bytes) -> None:
     _need(data, _BLOCKS_AT)
     if data[:_NONCE_AT] != _REQUEST or data[_SLOT_AT] != 0:
         raise GpuEvidenceError(
-            GpuCode.REPORT_MALFORMED,
+            GpuCode.SPDM_MALFORMED,
             "the request is not GET_MEASUREMENTS for all signed measurements of slot 0",
         )
     response = data[_RESPONSE_AT:_COUNT_AT]
     if response != _RESPONSE:
         raise GpuEvidenceError(
-            GpuCode.REPORT_MALFORMED, f"the response begins {response.hex()}, not 11600000"
+            GpuCode.SPDM_MALFORMED, f"the response begins {response.hex()}, not 11600000"
         )
 
 
 def _need(data: bytes, length: int) -> None:
     if len(data) < length:
         raise GpuEvidenceError(
-            GpuCode.REPORT_TRUNCATED, f"{len(data)} bytes where at least {length} are announced"
+            GpuCode.SPDM_TRUNCATED, f"{len(data)} bytes where at least {length} are announced"
         )
 
 
@@ -138,7 +138,7 @@ def _digests(record: bytes) -> tuple[bytes, ...]:
         expected = (index, _DMTF, _BLOCK_BYTES - 4, _DIGEST_TYPE, DIGEST_BYTES)
         if _BLOCK_HEAD.unpack_from(record, start) != expected:
             raise GpuEvidenceError(
-                GpuCode.REPORT_MALFORMED,
+                GpuCode.SPDM_MALFORMED,
                 f"measurement block {index} does not begin as a SHA-384 digest of that index",
             )
         digests.append(record[start + _BLOCK_HEAD.size : start + _BLOCK_BYTES])

@@ -196,7 +196,7 @@ class _Case:
         elif report.nonce != nonce:
             self.refuse(
                 "nonce",
-                GpuCode.REPORT_NONCE_MISMATCH,
+                GpuCode.SPDM_NONCE_MISMATCH,
                 f"the report answers {report.nonce.hex()}, asked was {nonce.hex()}",
             )
         else:
@@ -294,7 +294,7 @@ def _check_signature(report: Report, key: ec.EllipticCurvePublicKey) -> None:
         key.verify(encode_dss_signature(r, s), report.signed, _ECDSA)
     except (InvalidSignature, ValueError) as error:
         raise GpuEvidenceError(
-            GpuCode.REPORT_BAD_SIGNATURE,
+            GpuCode.SPDM_BAD_SIGNATURE,
             "the signing key of this chain did not sign these bytes: they were changed, or the"
             " report is another device's",
         ) from error

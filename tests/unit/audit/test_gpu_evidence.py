@@ -81,7 +81,7 @@ def test_another_nonce_is_refused(tmp_path: Path) -> None:
     """Old evidence is genuine no longer when a nonce is asked for."""
     check = checked(folder(tmp_path / "e"), bytes(32))
     assert not check.genuine
-    assert "report-nonce-mismatch" in "\n".join(describe_gpu(check))
+    assert "spdm-nonce-mismatch" in "\n".join(describe_gpu(check))
 
 
 def test_list_is_genuine_when_every_entry_is(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_command_exits_as_expected(shared: Path, capsys: pytest.CaptureFixture[s
             nonce = held[0].nonce.hex()
             assert main(["gpu-evidence", str(path), "--nonce", nonce]) == int(not accepted), path
             assert main(["gpu-evidence", str(path), "--nonce", "00" * 32]) == 1, path
-            assert "report-nonce-mismatch" in capsys.readouterr().out
+            assert "spdm-nonce-mismatch" in capsys.readouterr().out
 
 
 def test_every_flip_of_one_byte_of_a_real_report_is_refused(shared: Path) -> None:
@@ -163,7 +163,7 @@ def test_trailing_byte_of_a_published_sample_is_refused(shared: Path) -> None:
         (each.report or b"") + b"\n", each.chain, nonce=each.nonce, pins=NVIDIA, now=NOW
     )
     assert facts.signature is Fact.FAIL
-    assert [reason.code for reason in facts.reasons] == ["report-trailing-bytes"]
+    assert [reason.code for reason in facts.reasons] == ["spdm-trailing-bytes"]
 
 
 def test_report_with_the_chain_of_another_chip_is_refused(shared: Path) -> None:

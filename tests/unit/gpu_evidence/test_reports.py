@@ -65,25 +65,25 @@ def test_second_form_of_the_signature_is_the_same_evidence() -> None:
 @pytest.mark.parametrize("signature", [bytes(96), b"\xff" * 96, bytes(48) + b"\1" * 48])
 def test_impossible_signature_is_refused(signature: bytes) -> None:
     """Zero and beyond the group: refused, not an exception."""
-    assert code_of(judged(BODY + signature)) == GpuCode.REPORT_BAD_SIGNATURE
+    assert code_of(judged(BODY + signature)) == GpuCode.SPDM_BAD_SIGNATURE
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 4, 36, 44, 45, 100, 3565, 3597, 3598, 3599, 4000])
 def test_cut_report_is_refused(length: int) -> None:
     """Wherever it ends too early, in every part of the layout."""
-    assert code_of(judged(REPORT[:length])) == GpuCode.REPORT_TRUNCATED
+    assert code_of(judged(REPORT[:length])) == GpuCode.SPDM_TRUNCATED
 
 
 @pytest.mark.parametrize("missing", [1, 47, 95, 96, 97])
 def test_report_without_its_end_is_refused(missing: int) -> None:
     """A signature cut short, or not there."""
-    assert code_of(judged(REPORT[:-missing])) == GpuCode.REPORT_TRUNCATED
+    assert code_of(judged(REPORT[:-missing])) == GpuCode.SPDM_TRUNCATED
 
 
 @pytest.mark.parametrize("tail", [b"\0", b"\n", bytes(96), REPORT[:100]])
 def test_padded_report_is_refused(tail: bytes) -> None:
     """Nothing may follow the signature."""
-    assert code_of(judged(REPORT + tail)) == GpuCode.REPORT_TRAILING
+    assert code_of(judged(REPORT + tail)) == GpuCode.SPDM_TRAILING
 
 
 def test_byte_in_front_is_refused() -> None:
@@ -93,7 +93,7 @@ def test_byte_in_front_is_refused() -> None:
 
 def test_huge_report_is_refused_unread() -> None:
     """More than NVML's buffer holds is no report."""
-    assert code_of(judged(REPORT + bytes(MAX_REPORT_BYTES))) == GpuCode.REPORT_TOO_LARGE
+    assert code_of(judged(REPORT + bytes(MAX_REPORT_BYTES))) == GpuCode.SPDM_TOO_LARGE
 
 
 @pytest.mark.parametrize("head", [(0x12,), (0x10,), (0x13,), (0x10, 0x84), (0,), (0xFF,)])
@@ -111,7 +111,7 @@ def test_other_spdm_version_is_refused_with_a_clear_reason(head: tuple[int, ...]
 )
 def test_other_request_or_response_is_refused(at: int, octet: int) -> None:
     """Another request, slot or response, though the device itself signed it."""
-    assert code_of(judged(put(at, octet))) == GpuCode.REPORT_MALFORMED
+    assert code_of(judged(put(at, octet))) == GpuCode.SPDM_MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ def test_other_request_or_response_is_refused(at: int, octet: int) -> None:
 )
 def test_lengths_that_do_not_add_up_are_refused(at: int, octets: tuple[int, ...]) -> None:
     """Zero, huge, one off, blocks out of order: refused though the device itself signed it."""
-    assert code_of(judged(put(at, *octets))) == GpuCode.REPORT_MALFORMED
+    assert code_of(judged(put(at, *octets))) == GpuCode.SPDM_MALFORMED
 
 
 def test_blocks_that_add_up_without_any_are_refused() -> None:
     """A report that measures nothing is none."""
     assert code_of(judged(GPU.sign(unsigned_report(NONCE, [], blocks=0)))) == (
-        GpuCode.REPORT_MALFORMED
+        GpuCode.SPDM_MALFORMED
     )
 
 
@@ -151,7 +151,7 @@ def test_blocks_that_add_up_without_any_are_refused() -> None:
 def test_opaque_length_that_does_not_add_up_is_refused(length: int) -> None:
     """The opaque data ends where the signature begins, exactly."""
     facts = judged(put(OPAQUE_LENGTH_AT, length & 0xFF, length >> 8))
-    assert code_of(facts) in {GpuCode.REPORT_TRUNCATED, GpuCode.REPORT_TRAILING}
+    assert code_of(facts) in {GpuCode.SPDM_TRUNCATED, GpuCode.SPDM_TRAILING}
 
 
 @pytest.mark.parametrize(
@@ -242,12 +242,12 @@ def test_nonce_that_nobody_gave_is_not_checked_and_worth_nothing() -> None:
 
 def test_report_of_another_gpu_is_refused() -> None:
     """Same nonce, same names, another chip's signing key."""
-    assert code_of(judged(GpuMaker(2).report(NONCE))) == GpuCode.REPORT_BAD_SIGNATURE
+    assert code_of(judged(GpuMaker(2).report(NONCE))) == GpuCode.SPDM_BAD_SIGNATURE
 
 
 def test_report_of_another_boot_of_the_chip_is_refused() -> None:
     """New firmware, new signing key: report and chain belong together."""
-    assert code_of(judged(GpuMaker(1, firmware="2").report(NONCE))) == GpuCode.REPORT_BAD_SIGNATURE
+    assert code_of(judged(GpuMaker(1, firmware="2").report(NONCE))) == GpuCode.SPDM_BAD_SIGNATURE
 
 
 def test_chain_alone_names_a_chip_and_is_worth_nothing() -> None:
