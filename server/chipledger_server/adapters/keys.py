@@ -17,9 +17,11 @@ _KEY: Final = """
     WHERE k.kid = ?
 """
 _NEWEST: Final = "SELECT seq, id FROM tokens WHERE host = ? ORDER BY seq DESC, id LIMIT 1"
+MOST_SENT: Final = 64
+"""Runs of a host whose inventories are known at a start; one of an older run is asked for anew."""
 _SENT: Final = """
-    SELECT DISTINCT i.digest, i.provider FROM presence p JOIN inventories i
-    ON i.digest = p.inventory WHERE p.host = ?
+    SELECT DISTINCT i.digest, i.provider FROM (SELECT inventory FROM presence WHERE host = ?
+    ORDER BY since_ms DESC, id DESC LIMIT ?) p JOIN inventories i ON i.digest = p.inventory
 """
 _UNAPPLIED: Final = """
     SELECT i.digest, i.provider FROM tokens t JOIN inventories i ON i.token = t.pos
@@ -40,7 +42,7 @@ class SqliteKeys:
             return None
         key_num, jwk, revoked_ms, host_num, host, site, test_site, round_ms = row
         newest = self._connection.execute(_NEWEST, (host_num,)).fetchone()
-        sent = [*self._connection.execute(_SENT, (host,))]
+        sent = [*self._connection.execute(_SENT, (host, MOST_SENT))]
         sent += self._connection.execute(_UNAPPLIED, (host_num,))
         return KnownKey(
             trust=HostTrust(

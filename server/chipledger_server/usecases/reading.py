@@ -178,7 +178,7 @@ class Snapshot(Protocol):
         ...
 
     def rivals(self, when: When, *, site: str) -> Sequence[Rival]:
-        """Return other sightings of the chips that hosts of a site hold."""
+        """Return other sightings of the chips that hosts of a site hold, none of older end."""
         ...
 
     def disputed(self, when: When, *, site: str) -> frozenset[tuple[int, str]]:

@@ -279,6 +279,40 @@ def test_the_cost_of_a_balance_does_not_grow_with_the_fleet(scene: Scene, door: 
     assert _work(scene, door) <= alone * 1.05
 
 
+def test_the_cost_of_a_balance_does_not_grow_with_what_others_once_claimed(
+    scene: Scene, door: Door
+) -> None:
+    """A host that took the chips for an hour, again and again, costs the site no more for it."""
+    scene.enter(declared(), declared(site_of("muar")), received(8))
+    host, other = scene.host("johor", "a", at=START), scene.host("muar", "b", at=START)
+    scene.seen(host, *eight("a"), since=START)
+    for hour in range(2):
+        scene.seen(other, *eight("a"), since=START + hour * HOUR, until=START + hour * HOUR + 1)
+    before = row(door)
+    once = _work(scene, door)
+    for hour in range(2, 100):
+        scene.seen(other, *eight("a"), since=START + hour * HOUR, until=START + hour * HOUR + 1)
+
+    assert _work(scene, door) <= once * 1.05
+    assert row(door) == before
+
+
+def test_a_later_sighting_elsewhere_is_found_among_many_earlier_ones(
+    scene: Scene, door: Door
+) -> None:
+    """What cannot outweigh a claim is left out; what can is not, at any time."""
+    scene.enter(declared(), declared(site_of("muar")), received(8))
+    host, other = scene.host("johor", "a", at=START), scene.host("muar", "b", at=START)
+    until = START + 10 * HOUR
+    scene.seen(host, *eight("a"), since=START, until=until)
+    for hour in (1, 2, 12):
+        scene.seen(other, *eight("a"), since=START + hour * HOUR, until=START + hour * HOUR + 1)
+
+    assert row(door)["present"]["G1"] == 0
+    assert row(door, as_of=until)["present"]["G1"] == 8
+    assert row(door, as_of=START + 12 * HOUR)["silent"] == 0
+
+
 def _work(scene: Scene, door: Door) -> int:
     """Return how many instructions of its virtual machine SQLite runs for one balance."""
     steps = 0

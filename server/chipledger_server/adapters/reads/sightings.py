@@ -113,29 +113,33 @@ def _with_suspended(found: Sequence[Mapping[Any, Any]]) -> list[Mapping[Any, Any
 
 
 def rivals(connection: Connection, when: When, *, site: str) -> list[Rival]:
-    """Return the other sightings, anywhere, of chips that hosts of a site hold."""
+    """Return the other sightings, anywhere, of chips that hosts of a site hold.
+
+    Left out are those that ended before the site's own: they outweigh nothing, and a chip may
+    have any number of them.
+    """
     at = when.seen_until_ms
     runs = _holding(when, site=site)
     mine = _DEVICES.alias("mine")
     other = _DEVICES.alias("other")
-    query = (
-        select(other.c.chip, _RUNS.host, func.max(_until(at)).label("until_ms"))
+    seen = (
+        select(other.c.chip, _RUNS.host, _until(at).label("until_ms"))
         .select_from(
             runs.join(mine, mine.c.inventory == runs.c.inventory)
             .join(other, other.c.chip == mine.c.chip)
             .join(schema.presence, _RUNS.inventory == other.c.inventory)
             .join(schema.hosts, _HOSTS.id == _RUNS.host)
         )
-        .where(
-            _RUNS.host != runs.c.host,
-            _RUNS.since_ms <= at,
-            other.c.state.in_(_COUNTED),
-        )
-        .group_by(other.c.chip, _RUNS.host)
+        .where(_RUNS.host != runs.c.host, _RUNS.since_ms <= at, other.c.state.in_(_COUNTED))
     )
+    # Apart, because a database looks up either by index, and one or the other by none.
+    running = seen.where(_RUNS.until_ms.is_(None))
+    ended = seen.where(_RUNS.until_ms >= runs.c.until_ms)
+    either = union_all(running, ended).subquery().c
+    query = select(either.chip, either.host, func.max(either.until_ms).label("until_ms"))
     return [
         Rival(chip=row.chip, host=row.host, until_ms=row.until_ms)
-        for row in connection.execute(query)
+        for row in connection.execute(query.group_by(either.chip, either.host))
     ]
 
 
