@@ -38,6 +38,7 @@ from chipledger_server.adapters.log_sqlite import LogTables
 from chipledger_server.adapters.process import lock_database, notify_supervisor
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_server.adapters.signing_sqlite import SqliteSignatures
+from chipledger_server.adapters.watching_sqlite import SqliteWatch
 from chipledger_server.adapters.writer import SqliteWriter
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
@@ -51,11 +52,13 @@ from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import Keys
+from chipledger_server.usecases.metering import Metering
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence import Fold
 from chipledger_server.usecases.sequencer import Sequencer
 from chipledger_server.usecases.signing import Signing
 from chipledger_server.usecases.silence import Silence
+from chipledger_server.usecases.watching import Watching
 from chipledger_server.web.gauges import CollectorGauges
 from chipledger_server.web.ingest import AgentDoors
 from chipledger_server.web.serving import Service, bind
@@ -234,16 +237,23 @@ def sequencer_of(config: Config, connection: Writer, clock: Clock) -> Sequencer:
 def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> Fold:
     """Return what applies tokens and results to the state in `store`."""
     noting = Noting(store=store)
+    watch = SqliteWatch(connection)
+    holdings = Holdings(
+        store=store, noting=noting, catalogue=catalogue(), signature_ms=SIGNATURE_MS
+    )
     return Fold(
         store=store,
         noting=noting,
-        holdings=Holdings(store=store, noting=noting, catalogue=catalogue()),
+        holdings=holdings,
         signing=Signing(
             store=store,
             signatures=SqliteSignatures(connection),
             noting=noting,
+            holdings=holdings,
             lifetime_ms=SIGNATURE_MS,
         ),
+        metering=Metering(store=store, kept=watch, noting=noting),
+        watching=Watching(store=store, kept=watch, noting=noting),
         silence=Silence(store=store, noting=noting, policy=config.policy),
         policy=config.policy,
     )

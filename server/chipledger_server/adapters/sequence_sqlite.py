@@ -57,6 +57,11 @@ _PUT_REFUSED: Final = """
     INSERT INTO refusals (host, kid, token, code, detail, received_ms) SELECT ?, '', ?, ?, ?, ?
     WHERE NOT EXISTS (SELECT 1 FROM refusals WHERE token = ? AND host = ?)
 """
+_CLAIM: Final = """
+    SELECT since_ms,
+        (SELECT max(s.until_ms) FROM signatures s WHERE s.chip = c.chip AND s.host = c.host)
+    FROM claims c WHERE c.chip = ? AND c.host = ?
+"""
 _LINE_OF: Final = """
     SELECT "index", state, uuid, pdi, serial, board_part, name, device, subsystem, bdf
     FROM inventory_chips JOIN presence USING (inventory)
@@ -274,11 +279,14 @@ class SqliteSequenceStore:
     def claim_of(self, chip: int, host: str) -> Claim:
         """Return a host's claim to a chip."""
         state = self.host_named(host)
-        (since_ms,) = self._execute(
-            "SELECT since_ms FROM claims WHERE chip = ? AND host = ?", (chip, host)
-        ).fetchone()
-        last_ms = since_ms if state.fresh_ms is None else state.fresh_ms
-        return Claim(host=host, site=state.site, since_ms=since_ms, last_ms=last_ms)
+        since_ms, signed_ms = self._execute(_CLAIM, (chip, host)).fetchone()
+        return Claim(
+            host=host,
+            site=state.site,
+            since_ms=since_ms,
+            last_ms=since_ms if state.fresh_ms is None else state.fresh_ms,
+            signed_ms=signed_ms,
+        )
 
     def begin_dispute(self, chip: int, host: str, kept_host: str, since_ms: int) -> None:
         """Make a host's claim to a chip not count."""
@@ -286,6 +294,24 @@ class SqliteSequenceStore:
             "INSERT INTO disputes (chip, host, kept_host, since_ms) VALUES (?,?,?,?)",
             (chip, host, kept_host, since_ms),
         )
+
+    def disputed_for(self, chip: int, host: str) -> Sequence[str]:
+        """Return the hosts whose claims to a chip count instead of this one's."""
+        rows = self._execute(
+            "SELECT kept_host FROM disputes WHERE chip = ? AND host = ? AND until_ms IS NULL"
+            " ORDER BY kept_host",
+            (chip, host),
+        ).fetchall()
+        return [kept for (kept,) in rows]
+
+    def turn_dispute(self, chip: int, host: str, rival: str, at_ms: int) -> None:
+        """From now on let a host's claim count, and not the rival's that did before."""
+        self._execute(
+            "UPDATE disputes SET until_ms = ? WHERE chip = ? AND host = ? AND kept_host = ?"
+            " AND until_ms IS NULL",
+            (at_ms, chip, host, rival),
+        )
+        self.begin_dispute(chip, rival, host, at_ms)
 
     def end_disputes(self, chip: int, host: str, at_ms: int) -> None:
         """End the disputes over a chip that a host is part of."""

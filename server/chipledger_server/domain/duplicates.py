@@ -17,12 +17,14 @@ class Claim:
         site: its site.
         since_ms: first fresh sighting of the claim.
         last_ms: newest fresh sighting of the claim.
+        signed_ms: newest signature that the chip made on that host, if it ever did.
     """
 
     host: str
     site: str
     since_ms: int
     last_ms: int
+    signed_ms: int | None = None
 
 
 def overlaps(mine_before_ms: int | None, theirs_last_ms: int) -> bool:
@@ -30,10 +32,20 @@ def overlaps(mine_before_ms: int | None, theirs_last_ms: int) -> bool:
     return mine_before_ms is not None and mine_before_ms < theirs_last_ms
 
 
-def settle(one: Claim, other: Claim) -> tuple[Claim, Claim]:
-    """Return the claim that counts and the one that does not: the earlier one counts.
+def settle(one: Claim, other: Claim, *, signed_from_ms: int) -> tuple[Claim, Claim]:
+    """Return the claim that counts and the one that does not.
 
-    Both are of the same grade as long as the driver's word is all there is.
+    The chip's own signature decides, as long as it is not too old; among equals the earlier claim.
+
+    Args:
+        one: a claim.
+        other: another claim to the same chip.
+        signed_from_ms: signatures before this time are too old.
     """
-    first, second = sorted((one, other), key=lambda claim: (claim.since_ms, claim.host))
+    first, second = sorted((one, other), key=lambda claim: _order(claim, signed_from_ms))
     return first, second
+
+
+def _order(claim: Claim, signed_from_ms: int) -> tuple[bool, int, str]:
+    signed = claim.signed_ms is not None and claim.signed_ms >= signed_from_ms
+    return not signed, claim.since_ms, claim.host

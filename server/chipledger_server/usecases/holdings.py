@@ -28,11 +28,13 @@ class Holdings:
         store: where they are kept.
         noting: where findings go.
         catalogue: the chip models that are known.
+        signature_ms: how long a chip's own signature decides.
     """
 
     store: SequenceStore
     noting: Noting
     catalogue: Catalogue
+    signature_ms: int
     _named: dict[tuple[object, ...], bool] = field(default_factory=dict)
 
     def take(self, host: HostState, inventory: Inventory, token: LoggedToken) -> None:
@@ -77,7 +79,19 @@ class Holdings:
                 if self._holds(host, chip):
                     met += self._meet(host, other, chip, before_ms=before_ms, token=token)
         for chips in _by_pair(met):
-            self._note_dispute(chips, token)
+            self._note_dispute(chips, token.received_ms)
+
+    def signed(self, host: HostState, chips: Iterable[int], at_ms: int) -> None:
+        """Let claims of `host` count again whose chips have now signed there, and not elsewhere."""
+        won: list[tuple[int, Claim, Claim]] = []
+        for chip in sorted(chips):
+            for rival in self.store.disputed_for(chip, host.id):
+                kept, lost = self._settle(chip, host.id, rival, at_ms)
+                if kept.host == host.id:
+                    self.store.turn_dispute(chip, host.id, rival, at_ms)
+                    won.append((chip, lost, kept))
+        for turned in _by_pair(won):
+            self._note_dispute(turned, at_ms)
 
     def _meet(
         self, host: HostState, other: HostState, chip: int, *, before_ms: int, token: LoggedToken
@@ -89,7 +103,7 @@ class Holdings:
         given_up = not self._holds(other, chip)
         between = not given_up or before_ms < self.store.claim_of(chip, other.id).since_ms
         if between:
-            yield (chip, *self._dispute(host, other, chip))
+            yield (chip, *self._dispute(host, other, chip, token.received_ms))
         if given_up and (between or not self._unanswered(other, chip)):
             self._release(other, chip, token)
 
@@ -118,16 +132,23 @@ class Holdings:
             return False
         return chip in (self.store.lines(host.held) or ())
 
-    def _dispute(self, host: HostState, other: HostState, chip: int) -> tuple[Claim, Claim]:
+    def _dispute(
+        self, host: HostState, other: HostState, chip: int, at_ms: int
+    ) -> tuple[Claim, Claim]:
         """Make one of two claims not count, and return it and the one that does."""
         _forget_rivals(host, other, chip)
-        kept, lost = settle(self.store.claim_of(chip, host.id), self.store.claim_of(chip, other.id))
+        kept, lost = self._settle(chip, host.id, other.id, at_ms)
         self.store.begin_dispute(chip, lost.host, kept.host, lost.since_ms)
         return lost, kept
 
-    def _note_dispute(
-        self, disputed: Sequence[tuple[int, Claim, Claim]], token: LoggedToken
-    ) -> None:
+    def _settle(self, chip: int, one: str, other: str, at_ms: int) -> tuple[Claim, Claim]:
+        return settle(
+            self.store.claim_of(chip, one),
+            self.store.claim_of(chip, other),
+            signed_from_ms=at_ms - self.signature_ms,
+        )
+
+    def _note_dispute(self, disputed: Sequence[tuple[int, Claim, Claim]], at_ms: int) -> None:
         """Note that claims of one host do not count beside another's: one finding a pair.
 
         However often the two take chips from each other, it is the same finding.
@@ -151,10 +172,10 @@ class Holdings:
         }
         about = About(kind=kind, subject=lost.host, site=lost.site, host=lost.host)
         if known is None:
-            self.noting.open(about, kept.host, token.received_ms, detail)
+            self.noting.open(about, kept.host, at_ms, detail)
         else:
             key = finding_id(kind, lost.host, kept.host)
-            self.noting.again(key, about, token.received_ms, detail=detail, grown=bool(listed))
+            self.noting.again(key, about, at_ms, detail=detail, grown=bool(listed))
 
     def _called(self, chip: int, host: str) -> str:
         """Return what a host calls a chip."""

@@ -94,6 +94,14 @@ class SequenceStore(Protocol):
         """Make a host's claim to a chip not count."""
         ...
 
+    def disputed_for(self, chip: int, host: str) -> Sequence[str]:
+        """Return the hosts whose claims to a chip count instead of this one's."""
+        ...
+
+    def turn_dispute(self, chip: int, host: str, rival: str, at_ms: int) -> None:
+        """From now on let a host's claim count, and not the rival's that did before."""
+        ...
+
     def end_disputes(self, chip: int, host: str, at_ms: int) -> None:
         """End the disputes over a chip that a host is part of."""
         ...

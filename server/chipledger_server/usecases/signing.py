@@ -18,6 +18,7 @@ from chipledger_server.domain.crosscheck import Line
 from chipledger_server.domain.dies import contradictions
 from chipledger_server.domain.findings import MOST_LISTED, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
+from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence_store import SequenceStore
 
@@ -76,12 +77,14 @@ class Signing:
         store: state of hosts and chips.
         signatures: who signed what where.
         noting: where findings go.
+        holdings: who says to hold which chip.
         lifetime_ms: how long a signature keeps its grade.
     """
 
     store: SequenceStore
     signatures: SignatureStore
     noting: Noting
+    holdings: Holdings
     lifetime_ms: int
 
     def apply(self, host: HostState, result: EvidenceResult) -> None:
@@ -96,6 +99,7 @@ class Signing:
                 round_.refused.append(_refused(piece, worth))
         pdis = [self._pdi(line, chip) for line, chip in listed if chip is not None]
         self._note(host, round_, cross_witness([piece.facts for piece in result.pieces], pdis))
+        self.holdings.signed(host, round_.chips, result.received)
         self.expect(host)
         if Kind.GRADE_DROP in host.open:
             self.look(host, start=result.token, at_ms=result.received)

@@ -310,3 +310,67 @@ def test_what_is_asked_for_outlives_the_process(inside: CollectorInside) -> None
     known = SqliteKeys(inside.connection).find(host.signer.public.kid)
     assert known is not None
     assert known.round_ms == round_ms
+
+
+def met(inside: CollectorInside, host: SimulatedHost, cheat: SimulatedHost) -> None:
+    """Let two hosts that claim the same chips report in turn."""
+    for _ in range(2):
+        inside.report(inside.heartbeat(host))
+        inside.pass_time(HOUR_MS)
+        inside.report(inside.heartbeat(cheat))
+        inside.pass_time(HOUR_MS)
+
+
+def rivals(inside: CollectorInside) -> tuple[SimulatedHost, SimulatedHost]:
+    """Return an owner of two chips, and a cheat who typed in their names before."""
+    cheat = host_of("cheat", TWO)
+    cheat.inventory = host_of("s", TWO).inventory
+    inside.admit(cheat, site="kul-1")
+    inside.report(inside.full(cheat))
+    inside.pass_time(HOUR_MS)
+    return admitted(inside), cheat
+
+
+def test_a_name_typed_in_first_loses_against_the_chip_itself(inside: CollectorInside) -> None:
+    """The first claim counts among equals; from the owner's round on, the owner's does."""
+    host, cheat = rivals(inside)
+    met(inside, host, cheat)
+    before_ms = inside.clock.ms
+    assert (inside.standings("ams-1"), inside.standings("kul-1")) == (
+        ["disputed"] * 2,
+        ["present"] * 2,
+    )
+    inside.pass_time(1000)
+    sign(inside, host)
+
+    assert inside.standings("ams-1") == ["present"] * 2
+    assert inside.standings("kul-1") == ["disputed"] * 2
+    assert inside.standings("kul-1", at_ms=before_ms) == ["present"] * 2
+    assert inside.findings() == ["duplicate-identity", "duplicate-identity"]
+    assert inside.grades("ams-1") == ["G3", "G3"]
+    met(inside, host, cheat)
+    assert inside.standings("kul-1") == ["disputed"] * 2
+
+
+def test_a_name_typed_in_later_never_counts_beside_the_chip_itself(
+    inside: CollectorInside,
+) -> None:
+    """The owner has signed before the cheat is heard twice: it counts at once."""
+    host, cheat = rivals(inside)
+    sign(inside, host)
+    met(inside, host, cheat)
+
+    assert inside.standings("ams-1") == ["present"] * 2
+    assert inside.standings("kul-1") == ["disputed"] * 2
+
+
+def test_turned_disputes_are_computed_again_from_the_log(inside: CollectorInside) -> None:
+    """Which claim counted when is part of what a replay must give."""
+    host, cheat = rivals(inside)
+    met(inside, host, cheat)
+    sign(inside, host)
+    met(inside, host, cheat)
+    before = inside.derived()
+    inside.replay()
+
+    assert inside.derived() == before

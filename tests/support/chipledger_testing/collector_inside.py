@@ -268,9 +268,9 @@ class CollectorInside:
         """Return the rows of a query."""
         return self.connection.execute(query, values).fetchall()
 
-    def standings(self, site: str) -> list[str]:
-        """Return what each device of a site's hosts counts as now, by host and place."""
-        return [str(one.standing) for one in self._settled(site, self.clock.ms)]
+    def standings(self, site: str, *, at_ms: int | None = None) -> list[str]:
+        """Return what each device of a site's hosts counts as, by host and place."""
+        return [str(one.standing) for one in self._settled(site, at_ms or self.clock.ms)]
 
     def grades(self, site: str, *, at_ms: int | None = None) -> list[str]:
         """Return how each device of a site's hosts is known, by host and place."""
@@ -308,6 +308,10 @@ class CollectorInside:
                 "chips",
                 "signatures",
                 "device_keys",
+                "odometers",
+                "slots",
+                "builds",
+                "build_hosts",
                 "findings",
                 "hosts",
             )
