@@ -349,6 +349,45 @@ disputes = Table(
     Index("ix_disputes_host", "host"),
 )
 
+odometers = Table(
+    "odometers",  # counters of a chip that only grow, as last read before it left or was not read
+    metadata,
+    Column("chip", BigInteger, ForeignKey("chips.id"), primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("ecc_corrected", BigInteger),
+    Column("ecc_uncorrected", BigInteger),
+    Column("rows_corrected", BigInteger),
+    Column("rows_uncorrected", BigInteger),
+    Column("bbx_seconds", BigInteger),
+)
+
+slots = Table(
+    "slots",  # the chip last seen at a PCI address of a host
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("bdf", Text, primary_key=True),
+    Column("chip", BigInteger, ForeignKey("chips.id"), nullable=False),
+)
+
+builds = Table(
+    "builds",  # how many hosts have shown which NVML library for a driver version and model
+    metadata,
+    Column("driver", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    Column("hosts", BigInteger, nullable=False),
+)
+
+build_hosts = Table(
+    "build_hosts",  # which ones
+    metadata,
+    Column("driver", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("sha256", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+)
+
 findings = Table(
     "findings",
     metadata,

@@ -18,6 +18,10 @@ DERIVED: Final = (
     "device_keys",
     "inventory_chips",
     "chip_aliases",
+    "odometers",
+    "slots",
+    "builds",
+    "build_hosts",
     "chips",
     "timers",
 )

@@ -6,6 +6,8 @@ from chipledger_evidence.claims import AnyClaims, SealedReport
 from chipledger_evidence.nonce import Freshness
 from chipledger_server.domain.chain import Chain
 from chipledger_server.domain.findings import Kind
+from chipledger_server.domain.odometers import Odometers
+from chipledger_server.domain.traits import Traits
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class HostState:
         chips: chips it says it holds.
         rivals: other hosts that say they hold some of these, and no dispute over them is open.
         open: open findings about this host.
+        odometers: what its chips' odometers last stood at; read again when it is needed.
+        traits: what its newest inventory is compared by; read again when it is needed.
         changed: not yet written.
     """
 
@@ -75,4 +79,6 @@ class HostState:
     chips: frozenset[int] = frozenset()
     rivals: dict[str, set[int]] = field(default_factory=dict)
     open: dict[Kind, str] = field(default_factory=dict)
+    odometers: Odometers | None = None
+    traits: Traits | None = None
     changed: bool = False

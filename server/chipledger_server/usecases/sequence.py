@@ -22,10 +22,12 @@ from chipledger_server.domain.findings import MOST_LISTED, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span, unseen_ms
 from chipledger_server.usecases.holdings import Holdings
+from chipledger_server.usecases.metering import Metering
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence_store import SequenceStore
 from chipledger_server.usecases.signing import Signing
 from chipledger_server.usecases.silence import Silence
+from chipledger_server.usecases.watching import Watching
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Fold:
         noting: where findings go.
         holdings: who says to hold which chip.
         signing: what chips signed, and whether they still do.
+        metering: whether what only grows has grown.
+        watching: whether inventories agree with earlier ones.
         silence: what happens when a host comes back.
         policy: what counts as odd, and as silent.
         downtime: when the collector itself was not accepting.
@@ -46,6 +50,8 @@ class Fold:
     noting: Noting
     holdings: Holdings
     signing: Signing
+    metering: Metering
+    watching: Watching
     silence: Silence
     policy: Policy
     downtime: Sequence[Span] = ()
@@ -101,6 +107,8 @@ class Fold:
     def _sight(self, host: HostState, token: LoggedToken) -> None:
         claims, at_ms = token.claims, token.received_ms
         before_ms = host.fresh_ms
+        if host.odometers is None and host.run is not None:
+            self.metering.recall(host)
         if (
             host.run is None
             or before_ms is None
@@ -108,6 +116,7 @@ class Fold:
             or self._away(before_ms, at_ms)
         ):
             self._begin_run(host, token)
+        self.metering.heard(host, token)
         host.fresh_ms, host.fresh_seq = at_ms, claims.seq
         if host.rivals and before_ms is not None:
             self.holdings.watch(host, before_ms, token)
@@ -145,7 +154,9 @@ class Fold:
             host.held = claims.inv
         host.run = self.store.begin_run(host, claims.inv, token.received_ms)
         if not again:
+            chips = host.chips
             self.holdings.take(host, inventory, token)
+            self.watching.taken(host, inventory, chips, token)
             self.signing.expect(host)
 
     def _said(self, host: HostState, token: LoggedToken) -> None:

@@ -190,7 +190,8 @@ def test_two_hosts_in_dispute_are_one_finding_however_often(inside: CollectorIns
     for cycle in range(6):
         inside.pass_time(MINUTE_MS)
         mark = replace(chip_of("b", 5), serial=f"board-{cycle}")
-        two.inventory = inventory_of(taken[cycle % 3], mark)
+        elsewhere = replace(taken[cycle % 3], pci=chip_of("b", 6).pci)
+        two.inventory = inventory_of(elsewhere, mark)
         inside.report(inside.full(two))
         inside.pass_time(MINUTE_MS)
         inside.report(inside.heartbeat(one))

@@ -36,6 +36,8 @@ from chipledger_evidence.token import Token, sign_token
 from chipledger_testing.keys import SeededSigner
 
 NO_NONCE = "A" * 43
+EPOCH_S = 1_790_000_000
+"""When the boards of simulated chips were new enough, Unix seconds."""
 
 
 _H100 = Chip(
@@ -221,21 +223,24 @@ class SimulatedHost:
         self.seq, self.prev = self.seq + 1, token.identity
         return token
 
+    def _counters(self, chip: Chip) -> Counters:
+        """Return odometers that go with the chip, wherever it is, and with time."""
+        mark = int((chip.pdi or chip.uuid or "0").removeprefix("GPU-")[:4], 16) % 1000
+        seconds = self.now_s - EPOCH_S if self.now_s else 3600 * self.seq
+        return Counters(
+            ecc_corrected=2,
+            ecc_uncorrected=0,
+            rows_corrected=0,
+            rows_uncorrected=0,
+            bbx_seconds=31_000_000 + mark + seconds,
+        )
+
     def _claims(
         self, profile: type[FullReport | Heartbeat], nonce: str, changes: dict[str, object]
     ) -> AnyClaims:
         said: dict[str, object] = {
             "bootseed": sha256_b64(f"boot/{self.seed}/{self.boot}".encode()),
-            "counters": tuple(
-                Counters(
-                    ecc_corrected=index % 3,
-                    ecc_uncorrected=0,
-                    rows_corrected=0,
-                    rows_uncorrected=0,
-                    bbx_seconds=31_000_000 + 997 * index + 3600 * self.seq,
-                )
-                for index, _chip in enumerate(self.inventory.chips)
-            ),
+            "counters": tuple(map(self._counters, self.inventory.chips)),
             "eat_nonce": nonce,
             "host": self.host,
             "iat": self.now_s,
