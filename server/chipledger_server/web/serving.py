@@ -92,7 +92,7 @@ class Service:
         config.load()
         if config.ssl is not None:
             config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-            config.ssl.num_tickets = 0  # agents keep their connection, and resume no session
+            config.ssl.num_tickets = 0  # agents resume no session
         self._server = uvicorn.Server(config)
 
     async def serve(
