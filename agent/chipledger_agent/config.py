@@ -20,6 +20,8 @@ from chipledger_agent.domain.failures import AgentCode, AgentError
 
 DEFAULT_PATH = Path("/etc/chipledger/agent.toml")
 ALGORITHMS = ("es256", "ed25519")
+TPM = "tpm"
+STORES = ("file", TPM)
 LEVELS = ("debug", "info", "warning", "error")
 UNIX_PREFIX = "unix:"
 MINIMAL = """\
@@ -163,7 +165,25 @@ class KeyTable:
     """The host's private key."""
 
     file: Path | None = _key(  # noqa: RUF009 - gives a dataclass field
-        None, _path, "the key (PEM, 0600), made by `enroll`; `key.pem` in `state_dir` when absent"
+        None,
+        _path,
+        "the key (0600), made by `enroll`; `key.pem` or, of a TPM, `tpm-key.json` in `state_dir` "
+        "when absent",
+    )
+    store: str = _key(
+        "file",
+        _one_of(*STORES),
+        "what holds the private key: a `file` (tier `software`), or the host's `tpm`",
+    )
+    tpm: str = _key(
+        "device:/dev/tpmrm0",
+        _text,
+        "how the TPM is reached: name and argument of a TCTI of the TPM2 software stack",
+    )
+    quote_interval_s: int = _key(
+        86_400,
+        _whole(60, 604_800),
+        "seconds between two quotes of the TPM; one is made at every boot anyway",
     )
     algorithm: str = _key(
         "es256", _one_of(*ALGORITHMS), "kind of key that `enroll` makes: `es256` or `ed25519`"
@@ -287,7 +307,8 @@ class AgentConfig:
     @property
     def key_file(self) -> Path:
         """Where the private key is."""
-        return self.key.file or self.state_dir / "key.pem"
+        name = "tpm-key.json" if self.key.store == TPM else "key.pem"
+        return self.key.file or self.state_dir / name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,14 @@ from chipledger_agent.domain.claims import Scan
 from chipledger_agent.domain.evidence import Gathered
 from chipledger_agent.domain.spoolrules import Usage
 from chipledger_agent.domain.state import State
+from chipledger_evidence.activation import ActivationChallenge
 from chipledger_evidence.answers import Challenge, ChallengeRequest, ReportAnswer
-from chipledger_evidence.claims import Refused
+from chipledger_evidence.claims import Refused, TpmQuote
 from chipledger_evidence.enrolment import Enrolment
 from chipledger_evidence.ids import TokenId
 from chipledger_evidence.inventory import Inventory
 from chipledger_evidence.token import Token
+from chipledger_evidence.tpm.offer import TpmOffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +121,16 @@ class Collector(Protocol):
     `CollectorRefused` when the request as a whole was refused.
     """
 
-    def enrol(self, request: bytes) -> Enrolment:
-        """Return the enrolment of the key that signed `request` (compact JWS)."""
+    def enrol(self, request: bytes) -> Enrolment | ActivationChallenge:
+        """Return the enrolment of the key that signed `request`, or what its TPM must open."""
+        ...
+
+    def activate(self, request: bytes) -> Enrolment:
+        """Return the enrolment of a key whose TPM opened its challenge (compact JWS)."""
+        ...
+
+    def rotate(self, request: bytes) -> Enrolment | ActivationChallenge:
+        """Return the enrolment with the host's next key, or what its TPM must open."""
         ...
 
     def challenge(self, request: ChallengeRequest) -> Challenge:
@@ -138,6 +148,30 @@ class Collector(Protocol):
 
     def health(self) -> Health:
         """Return what the collector says of itself."""
+        ...
+
+
+class TpmKey(Protocol):
+    """A host key in a TPM. Every method raises `AgentError` with a `tpm-…` code."""
+
+    def offer(self) -> TpmOffer:
+        """Return what the collector must know of the TPM."""
+        ...
+
+    def activate(self, blob: bytes, seed: bytes) -> bytes:
+        """Return the secret that the collector wrapped for this TPM."""
+        ...
+
+    def certify(self, extra: bytes) -> tuple[bytes, bytes]:
+        """Return the TPM's statement that it holds the key, with `extra`, and its signature."""
+        ...
+
+
+class Quoter(Protocol):
+    """A TPM that says how this machine was started, and how its own clock stands."""
+
+    def quote(self, extra: bytes) -> TpmQuote:
+        """Return its statement over `extra`; raises `AgentError` with a `tpm-…` code."""
         ...
 
 

@@ -16,13 +16,13 @@ from chipledger_agent.adapters.durable import Disk, PosixDisk, StateLock, storag
 from chipledger_agent.adapters.enrolment_file import load_enrolment, save_enrolment
 from chipledger_agent.adapters.entropy import KernelEntropy
 from chipledger_agent.adapters.hostfacts import KernelFacts
-from chipledger_agent.adapters.keyfile import create_key, load_signer, permanent_ueid
+from chipledger_agent.adapters.keyring import HostKey, Keyring
 from chipledger_agent.adapters.notify import NoNotifier, SystemdNotifier
 from chipledger_agent.adapters.spool_files import SpoolFiles
 from chipledger_agent.adapters.state_file import StateFile
-from chipledger_agent.config import AgentConfig
+from chipledger_agent.config import TPM, AgentConfig
 from chipledger_agent.cycle import Cycle, Outcome, Ports, Settings
-from chipledger_agent.cycle.enrol import Applicant, enrol
+from chipledger_agent.cycle.enrol import Applicant, enrol, rotate
 from chipledger_agent.cycle.evidence import ROUND_S, SilentSource
 from chipledger_agent.domain.claims import Identity
 from chipledger_agent.domain.evidence import CORELIB, NVML, REDFISH, ReasonCode
@@ -32,7 +32,7 @@ from chipledger_agent.ports import Collector, EvidenceSource, Journal, Notifier,
 from chipledger_agent.scan.command import scan_command
 from chipledger_agent.scan.library import DEFAULT_LIBRARIES
 from chipledger_agent.scan.parent import ChildScanner
-from chipledger_evidence.enrolment import Enrolment, KeyTier
+from chipledger_evidence.enrolment import Enrolment
 
 if TYPE_CHECKING:
     from chipledger_agent.daemon import Daemon
@@ -242,16 +242,9 @@ class Agent:
 
     def enrol(self, code: str) -> Enrolment:
         """Enrol this host, making its key where there is none, and keep the answer."""
-        path = self.config.key_file
-        algorithm = self.config.key.algorithm
-        signer = load_signer(path) if path.exists() else create_key(path, algorithm=algorithm)
         answer = enrol(
             code,
-            Applicant(
-                signer=signer,
-                tier=KeyTier.SOFTWARE,
-                ueid=permanent_ueid(self.config.state_dir, self.entropy),
-            ),
+            _applicant(self.keyring().first()),
             scan=self.scanner().scan(),
             collector=self.collector(),
             clock=self.clock,
@@ -259,9 +252,51 @@ class Agent:
         save_enrolment(self.config.state_dir, answer)
         return answer
 
+    def rotate(self) -> Enrolment:
+        """Let the present key bring in the next one, made where the configuration says.
+
+        Reports under the present key are delivered first: the next one ends it.
+
+        Raises:
+            AgentError: `reports-wait`, what the collector refused, `tpm-…`.
+        """
+        enrolment, keyring = self.enrolment(), self.keyring()
+        present = keyring.settled(enrolment.kid)
+        outcome = self.cycle().deliver()
+        if outcome.waiting and not keyring.has_begun():
+            raise AgentError(
+                AgentCode.REPORTS_WAIT,
+                f"{outcome.waiting} reports wait to be delivered: {outcome.failure or 'not yet'}",
+                hint="try again when the collector has taken them",
+            )
+        following = keyring.following(present)
+        answer = rotate(
+            enrolment,
+            present.signer,
+            _applicant(following),
+            collector=self.collector(),
+            clock=self.clock,
+        )
+        save_enrolment(self.config.state_dir, answer)
+        keyring.adopt(present, following)
+        return answer
+
+    def keyring(self) -> Keyring:
+        """Return this host's keys."""
+        os.environ.setdefault("TSS2_LOG", "all+none")  # the TPM's C library writes to our log
+        return Keyring(
+            file=self.config.key_file,
+            in_tpm=self.config.key.store == TPM,
+            tcti=self.config.key.tpm,
+            algorithm=self.config.key.algorithm,
+            folder=self.config.state_dir,
+            entropy=self.entropy,
+        )
+
     def cycle(self, *, scanner: Scanner | None = None) -> Cycle:
         """Return the cycle of the enrolled host, its spool opened. The state must be locked."""
         enrolment = self.enrolment()
+        key = self.keyring().present(enrolment.kid)
         journal = self.journal()
         spool = self.spool(enrolment.host)
         spool.open()
@@ -269,20 +304,22 @@ class Agent:
             identity=Identity(
                 host=enrolment.host,
                 site=enrolment.site,
-                ueid=permanent_ueid(self.config.state_dir, self.entropy),
+                ueid=key.ueid,
                 swname=SOFTWARE,
                 swversion=software_version(),
             ),
             first_epoch=enrolment.epoch,
             full_period_s=timetable(self.config, enrolment).full_period_s,
             evidence_interval_s=self.config.evidence.interval_s,
+            quote_interval_s=self.config.key.quote_interval_s,
         )
         ports = Ports(
             scanner=scanner or self.scanner(),
             facts=KernelFacts(),
             clock=self.clock,
             entropy=self.entropy,
-            signer=load_signer(self.config.key_file),
+            signer=key.signer,
+            quoter=key.tpm,
             collector=self.collector(),
             spool=spool,
             states=self.states(enrolment.host, journal),
@@ -336,6 +373,10 @@ def build(
 ) -> Agent:
     """Return the agent of `config`; see :class:`Agent` for the other arguments."""
     return Agent(config, scan_child=scan_child, evidence_child=evidence_child, environ=environ)
+
+
+def _applicant(key: HostKey) -> Applicant:
+    return Applicant(signer=key.signer, tier=key.tier, ueid=key.ueid, tpm=key.tpm)
 
 
 def _nobody(_: Outcome) -> None:

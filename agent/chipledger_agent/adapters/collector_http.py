@@ -21,6 +21,7 @@ from chipledger_agent.domain.failures import (
     CollectorUnavailable,
 )
 from chipledger_agent.ports import Clock, Health
+from chipledger_evidence.activation import ActivationChallenge
 from chipledger_evidence.answers import Challenge, ChallengeRequest, ReportAnswer
 from chipledger_evidence.codec import decode_answer, encode_canonical
 from chipledger_evidence.compact import MEDIA_TYPE as STATEMENT_TYPE
@@ -39,6 +40,7 @@ _ASK_AGAIN = frozenset({408, 429})
 _CLIENT_FAULT = range(400, 500)
 _SERVER_FAULT = range(500, 600)
 _GOOD = range(200, 300)
+_ACCEPTED = 202
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -93,10 +95,18 @@ class HttpCollector:
         self._last_use_ms = clock.monotonic_ms()
         self._session = self._new_session()
 
-    def enrol(self, request: bytes) -> Enrolment:
-        """Return the enrolment of the key that signed `request` (compact JWS)."""
-        answer = self._post("/v1/enrolments", request, media_type=STATEMENT_TYPE)
+    def enrol(self, request: bytes) -> Enrolment | ActivationChallenge:
+        """Return the enrolment of the key that signed `request`, or what its TPM must open."""
+        return self._ask_for_key("/v1/enrolments", request)
+
+    def activate(self, request: bytes) -> Enrolment:
+        """Return the enrolment of a key whose TPM opened its challenge (compact JWS)."""
+        answer = self._post("/v1/activations", request, media_type=STATEMENT_TYPE)
         return self._expect(answer, Enrolment)
+
+    def rotate(self, request: bytes) -> Enrolment | ActivationChallenge:
+        """Return the enrolment with the host's next key, or what its TPM must open."""
+        return self._ask_for_key("/v1/rotations", request)
 
     def challenge(self, request: ChallengeRequest) -> Challenge:
         """Return a fresh nonce and the head of the host's chain."""
@@ -131,6 +141,12 @@ class HttpCollector:
     def close(self) -> None:
         """End the connection."""
         self._session.close()
+
+    def _ask_for_key(self, path: str, request: bytes) -> Enrolment | ActivationChallenge:
+        answer = self._post(path, request, media_type=STATEMENT_TYPE)
+        if answer.status == _ACCEPTED:
+            return self._expect(answer, ActivationChallenge)
+        return self._expect(answer, Enrolment)
 
     def _post(
         self, path: str, body: bytes, *, media_type: str = "application/json", encoding: str = ""

@@ -1,4 +1,4 @@
-"""The command line: `chipledger-agent scan|once|run|enroll|status|doctor|capture`."""
+"""The command line: `chipledger-agent scan|once|run|enroll|rotate|status|doctor|capture`."""
 
 import argparse
 import sys
@@ -47,6 +47,7 @@ COMMANDS = {
     "once": _Entry(command=commands.once),
     "run": _Entry(command=commands.run),
     "enroll": _Entry(command=commands.enroll),
+    "rotate": _Entry(command=commands.rotate),
     "status": _Entry(command=commands.status, offline=True),
     "doctor": _Entry(command=commands.doctor, explains=True),
     "capture": _Entry(command=commands.capture, offline=True),

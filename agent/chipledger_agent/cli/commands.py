@@ -5,7 +5,6 @@ import re
 import sys
 from pathlib import Path
 
-from chipledger_agent.adapters.keyfile import load_signer
 from chipledger_agent.cli import show
 from chipledger_agent.cli.doctor import Verdict, examine
 from chipledger_agent.cli.exits import Exit, exit_of_outcome
@@ -66,6 +65,20 @@ def enroll(agent: Agent, arguments: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
+def rotate(agent: Agent, arguments: argparse.Namespace) -> Exit:
+    """Replace this host's key by a new one, which the present key lets in."""
+    lock = agent.lock()
+    try:
+        enrolment = agent.rotate()
+    finally:
+        lock.release()
+    if arguments.json:
+        show.as_json(enrolment)
+    else:
+        show.lines(show.enrolment_lines(enrolment))
+    return Exit.OK
+
+
 def status(agent: Agent, arguments: argparse.Namespace) -> Exit:
     """Say where this host stands, from its own files alone."""
     enrolment = agent.enrolment()
@@ -74,7 +87,8 @@ def status(agent: Agent, arguments: argparse.Namespace) -> Exit:
         "host": enrolment.host,
         "site": enrolment.site,
         "collector": agent.config.collector.url,
-        "key": load_signer(agent.config.key_file).public.kid,
+        "key": agent.keyring().present(enrolment.kid).signer.public.kid,
+        "tier": str(enrolment.tier),
     }
     if (agent.config.state_dir / "chains" / enrolment.host).is_dir():
         usage, state = spool.usage(), agent.states(enrolment.host, agent.journal()).load()

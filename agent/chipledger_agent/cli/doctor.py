@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 
 from chipledger_agent.adapters.durable import exposed
-from chipledger_agent.adapters.keyfile import load_signer
 from chipledger_agent.config import load_config
 from chipledger_agent.domain.chain import InStep, agree
 from chipledger_agent.domain.failures import AgentCode, AgentError
@@ -94,18 +93,21 @@ def _folder(agent: Agent) -> Finding:
 
 
 def _key(agent: Agent) -> Finding:
-    signer = load_signer(agent.config.key_file)
-    loose = exposed(agent.config.key_file)
+    key = agent.keyring().configured()
+    public, loose = key.signer.public, exposed(key.path)
+    where = "in a file (tier software)" if key.tpm is None else "in the TPM"
+    if key.tpm is not None:
+        key.signer.sign(b"")  # the TPM must be there, and load it
     return Finding(
         step="key",
         verdict=Verdict.BAD if loose else Verdict.GOOD,
-        detail=loose or f"{signer.public.alg} {signer.public.kid}, in a file (tier software)",
+        detail=loose or f"{public.alg} {public.kid}, {where}",
     )
 
 
 def _enrolment(agent: Agent) -> Finding:
     enrolment = agent.enrolment()
-    if load_signer(agent.config.key_file).public.kid != enrolment.kid:
+    if agent.keyring().present(enrolment.kid).signer.public.kid != enrolment.kid:
         return Finding(
             step="enrolment",
             verdict=Verdict.BAD,

@@ -43,6 +43,7 @@ _BY_CODE = {
     AgentCode.TPM_KEY_FOREIGN: Exit.NOT_ENROLLED,
     AgentCode.TPM_PART_MISSING: Exit.CONFIG,
     AgentCode.STATE_IN_USE: Exit.IN_USE,
+    AgentCode.REPORTS_WAIT: Exit.WAITING,
     AgentCode.CAPTURE_FAILED: Exit.SCAN,
 }
 

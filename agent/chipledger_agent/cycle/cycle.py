@@ -13,7 +13,7 @@ from chipledger_agent.domain.chain import InStep, Link, Resend, Resume, agree
 from chipledger_agent.domain.claims import Identity, Moment, Scan, build_claims
 from chipledger_agent.domain.evidence import Packed, is_due
 from chipledger_agent.domain.failures import AgentCode, AgentError
-from chipledger_agent.domain.plan import Cause, LastFull, full_cause
+from chipledger_agent.domain.plan import Cause, LastFull, LastQuote, full_cause, quote_due
 from chipledger_agent.domain.state import State
 from chipledger_agent.ports import (
     Boot,
@@ -24,6 +24,7 @@ from chipledger_agent.ports import (
     HostFacts,
     Journal,
     Notifier,
+    Quoter,
     Scanner,
     Spool,
     StateStore,
@@ -35,6 +36,7 @@ from chipledger_evidence.errors import Code, EvidenceError
 from chipledger_evidence.inventory import inventory_digest
 from chipledger_evidence.keys import Signer
 from chipledger_evidence.token import Token, sign_token
+from chipledger_evidence.tpm.quote import quoted_digest
 
 _NO_CHALLENGE = ("", 0)
 _SPARE_MS = 30_000
@@ -49,12 +51,14 @@ class Settings:
         first_epoch: epoch value of the enrolment, for a host without any state.
         full_period_s: a full report at least this often.
         evidence_interval_s: devices are asked for evidence at most this often, unasked.
+        quote_interval_s: the TPM is asked for a quote at every boot, and then this often.
     """
 
     identity: Identity
     first_epoch: str
     full_period_s: int
     evidence_interval_s: int = 12 * 3600
+    quote_interval_s: int = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class Ports:
     notifier: Notifier
     journal: Journal
     evidence: tuple[EvidenceSource, ...] = ()
+    quoter: Quoter | None = None
 
 
 class Cycle:
@@ -98,6 +103,7 @@ class Cycle:
             clock=ports.clock,
             notifier=ports.notifier,
             journal=ports.journal,
+            kid=ports.signer.public.kid,
         )
         self._rounds = Rounds(
             ports.evidence,
@@ -223,10 +229,16 @@ class Cycle:
         if packed is None:  # daily at least, somebody must say why no chip signs
             packed = Packed(reasons=self._rounds.standing_reasons(scan.inventory) if cause else ())
         moment = self._moment(inv, boot, nonce=nonce, packed=packed)
-        token = sign_token(
-            build_claims(scan, moment, self._settings.identity, cause=cause), self._ports.signer
-        )
+        claims = build_claims(scan, moment, self._settings.identity, cause=cause)
+        claims = self._quoted(claims, boot)
+        token = sign_token(claims, self._ports.signer)
         self._keep(moment, token, packed.blobs)
+        if claims.tpm is not None:
+            self._contact.state = msgspec.structs.replace(
+                self._contact.state,
+                last_quote=LastQuote(bootseed=boot.bootseed, iat_s=claims.iat),
+            )
+            self._contact.save()
         if cause is not None:
             made = LastFull(inv=inv, bootseed=boot.bootseed, iat_s=moment.iat_s)
             self._contact.state = msgspec.structs.replace(
@@ -239,6 +251,22 @@ class Cycle:
             challenged=challenged,
             resumed=moment.resumed,
         )
+
+    def _quoted(self, claims: AnyClaims, boot: Boot) -> AnyClaims:
+        """Return `claims` with a quote over them where one is due; without, where it fails."""
+        due = quote_due(
+            self._contact.state.last_quote,
+            now=LastQuote(bootseed=boot.bootseed, iat_s=claims.iat),
+            period_s=self._settings.quote_interval_s,
+        )
+        if self._ports.quoter is None or not due:
+            return claims
+        try:
+            quote = self._ports.quoter.quote(quoted_digest(claims))
+        except AgentError as error:
+            self._ports.journal.trouble("quote-failed", code=error.code, detail=error.detail)
+            return claims
+        return msgspec.structs.replace(claims, tpm=quote)
 
     def _cause(self, inv: str, boot: Boot) -> Cause | None:
         now_s = self._ports.clock.now_s()

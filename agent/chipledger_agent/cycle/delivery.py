@@ -18,6 +18,7 @@ from chipledger_evidence.answers import TRY_AGAIN, RefusedToken, ReportAnswer, S
 from chipledger_evidence.claims import FULL_PROFILES, Refused
 from chipledger_evidence.errors import Code
 from chipledger_evidence.framing import MAX_BLOBS, MAX_TOKENS
+from chipledger_evidence.token import parse_header
 
 MAX_BATCH_BYTES = 1024 * 1024
 """A batch stays well below what one request may hold, for collectors behind small proxies."""
@@ -61,8 +62,10 @@ class Delivery:
         clock: Clock,
         notifier: Notifier,
         journal: Journal,
+        kid: str,
     ) -> None:
         self._spool = spool
+        self._kid = kid
         self._collector = collector
         self._contact = contact
         self._clock = clock
@@ -148,7 +151,7 @@ class Delivery:
                 said = msgspec.json.decode(report.token.payload, type=_Named)
                 full_stored |= said.eat_profile in FULL_PROFILES
                 self._acknowledge(link, said, outcome)
-            elif result.code in NOT_THIS_REPORT or result.code in TRY_AGAIN:
+            elif result.code in TRY_AGAIN or self._speaks_of_host(result, report):
                 put_off = result  # it keeps its place
             else:
                 nonce_refused |= result.code in NONCE_FAULTS
@@ -170,6 +173,10 @@ class Delivery:
             return False
         self._notifier.progress(f"delivered up to report {batch[-1][0].seq}")
         return True
+
+    def _speaks_of_host(self, result: RefusedToken, report: Report) -> bool:
+        """Tell whether a refusal is of the host's present key; one before it never returns."""
+        return result.code in NOT_THIS_REPORT and parse_header(report.token.header).kid == self._kid
 
     def _acknowledge(self, link: Link, said: _Named, outcome: Outcome) -> None:
         # First what the report told, then the report: the other way round, a crash in between

@@ -13,6 +13,7 @@ class AgentCode(StrEnum):
     KEY_EXISTS = "key-exists"
     KEY_EXPOSED = "key-exposed"
     KEY_UNREADABLE = "key-unreadable"
+    REPORTS_WAIT = "reports-wait"
     TPM_ABSENT = "tpm-absent"
     TPM_BUSY = "tpm-busy"
     TPM_LOCKED_OUT = "tpm-locked-out"

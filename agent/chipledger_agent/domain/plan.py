@@ -29,6 +29,21 @@ class LastFull:
     iat_s: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastQuote:
+    """The newest quote that is spooled: boot it was made in, and the host's clock then."""
+
+    bootseed: str
+    iat_s: int
+
+
+def quote_due(last: LastQuote | None, *, now: LastQuote, period_s: int) -> bool:
+    """Tell whether the next token must hold a quote: once a boot, and then every `period_s`."""
+    if last is None or last.bootseed != now.bootseed:
+        return True
+    return not 0 <= now.iat_s - last.iat_s < period_s
+
+
 def full_cause(
     last: LastFull | None, *, now: LastFull, period_s: int, requested: bool
 ) -> Cause | None:

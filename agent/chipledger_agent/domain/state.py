@@ -5,7 +5,7 @@ Losing all of it costs one challenge and one full report; nothing here decides `
 
 import msgspec
 
-from chipledger_agent.domain.plan import LastFull
+from chipledger_agent.domain.plan import LastFull, LastQuote
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,6 +18,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         contact_s: host clock of the last answer, Unix seconds; 0 when there was none.
         want_evidence: the collector asked for device evidence since the last round.
         last_round_s: host clock when devices were last asked, Unix seconds; 0 for never.
+        last_quote: newest quote of the host's TPM.
     """
 
     epoch: str | None = None
@@ -26,3 +27,4 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     contact_s: int = 0
     want_evidence: bool = False
     last_round_s: int = 0
+    last_quote: LastQuote | None = None

@@ -6,7 +6,7 @@ that the real collector does not is a fault of one of the two.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from chipledger_agent.domain.failures import (
@@ -31,6 +31,7 @@ from chipledger_evidence.framing import MAX_TOKENS
 from chipledger_evidence.ids import NO_PREVIOUS, HostId, SiteId, TokenId, sha256_b64
 from chipledger_evidence.keys import PublicKey
 from chipledger_evidence.nonce import RANDOM_BYTES, Kind, judge, mint
+from chipledger_evidence.rotation import open_rotation, rotating_kid
 from chipledger_evidence.token import Token
 from chipledger_evidence.verify import HostTrust, VerifiedToken, verify_token
 
@@ -138,6 +139,25 @@ class SimulatedCollector:
         self._end(lost)
         return answer
 
+    def activate(self, request: bytes) -> Enrolment:
+        """Refuse: nobody with a TPM was challenged here."""
+        self._end(self._begin("enrol"))
+        raise CollectorRefused("activation-unknown", f"{len(request)} bytes")
+
+    def rotate(self, request: bytes) -> Enrolment:
+        """Return the enrolment with the key that the present one lets in."""
+        lost = self._begin("enrol")
+        try:
+            old = self.enrolled[rotating_kid(request)]
+            said, key = open_rotation(request, old.key)
+        except (EvidenceError, KeyError) as error:
+            raise CollectorRefused("unknown-key", str(error)) from error
+        epoch = self.admit(key, host=old.host, site=old.site)
+        self.enrolled[said.previous] = replace(old, revoked=True)
+        answer = self._enrolment(key, host=old.host, site=old.site, epoch=epoch)
+        self._end(lost)
+        return answer
+
     def challenge(self, request: ChallengeRequest) -> Challenge:
         """Return a fresh nonce and the head of the host's chain."""
         lost = self._begin("challenge")
@@ -209,7 +229,12 @@ class SimulatedCollector:
         digest = hashlib.sha256(key.kid.encode()).digest()
         host = "h-" + "".join(_BASE32[octet % 32] for octet in digest[:26])
         epoch = self.admit(key, host=host, site=site)
-        answer = Enrolment(
+        answer = self._enrolment(key, host=host, site=site, epoch=epoch)
+        self._used[request.code] = (key.kid, answer)
+        return answer
+
+    def _enrolment(self, key: PublicKey, *, host: str, site: str, epoch: str) -> Enrolment:
+        return Enrolment(
             collector=self._name,
             epoch=epoch,
             full_interval_s=86_400,
@@ -220,8 +245,6 @@ class SimulatedCollector:
             site=site,
             tier=KeyTier.SOFTWARE,
         )
-        self._used[request.code] = (key.kid, answer)
-        return answer
 
     def _take(self, token: Token) -> Stored | RefusedToken:
         kept = self.kept.get(token.identity)
