@@ -30,6 +30,9 @@ CERTIFICATES = 5
 ROOT, FAMILY, PROVISIONER, CHIP, SIGNER = range(CERTIFICATES)
 LEVELS = ("root (L1)", "family (L2)", "provisioner (L3)", "chip (L4)", "signing key (L5)")
 
+_MOST_SERIAL_OCTETS = 20
+"""RFC 5280 section 4.1.2.2."""
+
 _BLOCK = rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----\s*"
 _PEM = re.compile(rb"\s*(?:" + _BLOCK + rb")+")
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
@@ -146,8 +149,10 @@ def _certificate(found: x509.Certificate) -> Certificate:
         raise GpuEvidenceError(
             GpuCode.CHAIN_WRONG_ALGORITHM, "a signature that is not ECDSA with SHA-384"
         )
-    if found.serial_number <= 0:
-        raise GpuEvidenceError(GpuCode.CHAIN_MALFORMED, "a serial number that is not positive")
+    if not 0 < found.serial_number < 1 << 8 * _MOST_SERIAL_OCTETS:
+        raise GpuEvidenceError(
+            GpuCode.CHAIN_MALFORMED, "a serial number that is not positive, or over 20 octets"
+        )
     names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     spki = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -112,6 +112,7 @@ _NO_PDI = frozenset({bytes(PDI_BYTES), b"\xff" * PDI_BYTES})
 _DEVICE_INFO = x509.ObjectIdentifier("1.3.6.1.4.1.412.274.1")  # DMTF DSP0274, otherName
 _HOPPER_FWID = x509.ObjectIdentifier("2.23.133.5.4.1")
 _TCB_INFO = x509.ObjectIdentifier("2.23.133.5.4.1.1")  # TCG DICE attestation architecture 6.1.1
+_INFO_TEXT = re.compile(rb"[ -~]{1,64}")
 _SHA384 = bytes.fromhex("608648016503040202")
 _FWID_LIST = 0xA6
 _HOPPER_MEMBERS = 3
@@ -168,7 +169,7 @@ def device_info(chain: Sequence[Certificate]) -> str | None:
     """Return the signer's DMTF device info, e.g. ``NVIDIA:GH100:48B02D51C9C1070B``, or None.
 
     Raises:
-        GpuEvidenceError: `chain-malformed` when it is stated and is not one UTF-8 text.
+        GpuEvidenceError: `chain-malformed` when it is stated and is no short ASCII text.
     """
     try:
         names = chain[SIGNER].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -176,12 +177,12 @@ def device_info(chain: Sequence[Certificate]) -> str | None:
         return None
     for name in names:
         if isinstance(name, x509.OtherName) and name.type_id == _DEVICE_INFO:
-            try:
-                return der.only(name.value, der.UTF8).decode("utf-8")
-            except UnicodeDecodeError as error:
+            raw = der.only(name.value, der.UTF8)
+            if not _INFO_TEXT.fullmatch(raw):
                 raise GpuEvidenceError(
-                    GpuCode.CHAIN_MALFORMED, "device info is not UTF-8"
-                ) from error
+                    GpuCode.CHAIN_MALFORMED, "device info is no short ASCII text"
+                )
+            return raw.decode("ascii")
     return None
 
 

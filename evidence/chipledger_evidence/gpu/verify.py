@@ -109,7 +109,12 @@ def verify_evidence(
         now: time at which chain and lists must hold, aware.
         crls: stored revocation lists, DER or PEM; None: not checked.
         manifests: stored reference manifests by file name; None: not checked.
+
+    Raises:
+        ValueError: when `now` has no time zone, which is the caller's mistake.
     """
+    if now.tzinfo is None:
+        raise ValueError("the time at which evidence is judged needs a time zone")
     case = _Case()
     chain = case.attempt("chain", lambda: read_chain(chain_pem))
     parsed = case.attempt("signature", lambda: _read_report(report))

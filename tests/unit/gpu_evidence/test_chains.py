@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from chipledger_evidence.codec import decode_strict, encode_canonical
 from chipledger_evidence.gpu.device import DeviceClass, Rot
 from chipledger_evidence.gpu.errors import GpuCode
 from chipledger_evidence.gpu.facts import EvidenceFacts, Fact, Level, level
@@ -314,12 +315,39 @@ def test_firmware_statement_that_is_not_der_is_refused(oid: str, value: bytes) -
 
 
 def test_device_info_that_is_not_text_is_refused() -> None:
-    """Bytes that are no UTF-8 string where a name is due."""
+    """Bytes that are no short printable string where a name is due."""
     oid = x509.ObjectIdentifier("1.3.6.1.4.1.412.274.1")
-    for value in (der(0x0C, b"\xff"), der(0x04, b"x"), der(0x30, der(0x0C, b"a"))):
+    texts = (der(0x0C, b"\xff"), der(0x0C), der(0x0C, b"a" * 65), der(0x0C, b"a\x1b"))
+    for value in (*texts, der(0x04, b"x"), der(0x30, der(0x0C, b"a"))):
         info = x509.SubjectAlternativeName([x509.OtherName(oid, value)])
         facts = judged(changed(4, extensions=(info, GPU.links[4].extensions[1])))
         assert code_of(facts) == GpuCode.CHAIN_MALFORMED
+
+
+@pytest.mark.parametrize("place", LEVELS)
+def test_serial_number_without_bound_is_refused(place: int) -> None:
+    """20 octets at most (RFC 5280 4.1.2.2): a number of ten thousand digits is no name of a key."""
+    raw = bytearray(GPU.links[place].certificate().public_bytes(Encoding.DER))
+    tbs = bytes(raw[4 + 4 :])
+    at = tbs.index(b"\xa0\x03\x02\x01\x02") + 5
+    rest = tbs[at + 2 + tbs[at + 1] :]
+    for octets in (20, 21, 3000):
+        body = tbs[:at] + der(0x02, b"\x01" * octets) + rest
+        inner = int.from_bytes(raw[6:8]) + octets - tbs[at + 1] + (2 if octets > 255 else 0)
+        made = der(0x30, b"\x30\x82" + inner.to_bytes(2) + body)
+        block = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
+        held = blocks(GPU.chain())
+        held[4 - place] = block % base64.b64encode(made)
+        facts = judged(b"".join(held))
+        told = {reason.code for reason in facts.reasons if reason.fact == "chain"}
+        assert told == {GpuCode.CHAIN_BAD_SIGNATURE if octets == 20 else GpuCode.CHAIN_MALFORMED}
+        assert decode_strict(encode_canonical(facts), EvidenceFacts) == facts
+
+
+def test_time_without_a_zone_is_the_callers_mistake() -> None:
+    """It is no fault of the evidence, so it is no fact."""
+    with pytest.raises(ValueError, match="time zone"):
+        judged(GPU.chain(), now=NOW.replace(tzinfo=None))
 
 
 def test_signing_certificate_may_say_nothing_of_device_or_firmware() -> None:

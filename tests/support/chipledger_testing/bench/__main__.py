@@ -19,7 +19,7 @@ from statistics import median
 
 import msgspec
 
-from chipledger_testing.bench import agent
+from chipledger_testing.bench import agent, evidence
 from chipledger_testing.bench.server import (
     FEW,
     HOSTS,
@@ -39,6 +39,7 @@ BEATS_A_YEAR, FULLS_A_YEAR = 8395, 365
 YEAR_BAR_MB = 4.0
 TLS_BAR_V = 5.0
 AGENT_BARS = (60, 20, 200, 1000, 4000)
+BOARD_BAR_MS, CHIP_BAR_MS = 80, 10
 
 
 def say(text: str) -> None:
@@ -155,6 +156,19 @@ def agents() -> None:
         say(f"{what:44} {value:7.1f}  bar {bar} {'held' if value <= bar else 'ABOVE'}")
 
 
+def gpu_evidence() -> None:
+    """Print what verifying the evidence of a board of eight chips takes."""
+    cost = evidence.measure()
+    say(f"\nGPU evidence, eight chips; one V was {cost.v_us:.0f} us")
+    for what, value, bar in (
+        ("CPU of the first board of a maker, ms", cost.first_ms, BOARD_BAR_MS),
+        ("CPU of a board, ms", cost.board_ms, BOARD_BAR_MS),
+        ("CPU of a chip, ms", cost.chip_ms, CHIP_BAR_MS),
+    ):
+        say(f"{what:44} {value:7.1f}  bar {bar} {'held' if value <= bar else 'ABOVE'}")
+    say(f"{'CPU of a chip, V':44} {cost.chip_v:7.1f}")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -165,6 +179,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     say(" ".join(f"{key} {value};" for key, value in facts.items()))
     measures = [m for alg in ("ES256", "Ed25519") for m in collector(alg, arguments.rounds)]
     agents()
+    gpu_evidence()
     if arguments.json is not None:
         rows = [{**asdict(measure), "cost_v": measure.cost_v} for measure in measures]
         arguments.json.write_bytes(msgspec.json.encode({"machine": facts, "measures": rows}))
