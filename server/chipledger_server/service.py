@@ -34,10 +34,11 @@ from chipledger_server.adapters.evidence_sqlite import SqliteEvidence
 from chipledger_server.adapters.files import write_public
 from chipledger_server.adapters.ground_sqlite import SqliteGround
 from chipledger_server.adapters.keys import SqliteKeys
+from chipledger_server.adapters.lifecycle_sqlite import SqliteLifecycle
 from chipledger_server.adapters.log_sqlite import LogTables
 from chipledger_server.adapters.process import lock_database, notify_supervisor
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
-from chipledger_server.adapters.signing_sqlite import SqliteSignatures
+from chipledger_server.adapters.signing_sqlite import SqliteRounds, SqliteSignatures
 from chipledger_server.adapters.watching_sqlite import SqliteWatch
 from chipledger_server.adapters.writer import SqliteWriter
 from chipledger_server.config import Config
@@ -52,8 +53,10 @@ from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import Keys
+from chipledger_server.usecases.lifecycle import Lifecycle
 from chipledger_server.usecases.metering import Metering
 from chipledger_server.usecases.noting import Noting
+from chipledger_server.usecases.quoting import Quoting
 from chipledger_server.usecases.sequence import Fold
 from chipledger_server.usecases.sequencer import Sequencer
 from chipledger_server.usecases.signing import Signing
@@ -237,7 +240,7 @@ def sequencer_of(config: Config, connection: Writer, clock: Clock) -> Sequencer:
 def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> Fold:
     """Return what applies tokens and results to the state in `store`."""
     noting = Noting(store=store)
-    watch = SqliteWatch(connection)
+    watch, kept = SqliteWatch(connection), SqliteLifecycle(connection)
     holdings = Holdings(
         store=store, noting=noting, catalogue=catalogue(), signature_ms=SIGNATURE_MS
     )
@@ -248,6 +251,7 @@ def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> F
         signing=Signing(
             store=store,
             signatures=SqliteSignatures(connection),
+            rounds=SqliteRounds(connection),
             noting=noting,
             holdings=holdings,
             lifetime_ms=SIGNATURE_MS,
@@ -255,6 +259,8 @@ def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> F
         metering=Metering(store=store, kept=watch, noting=noting),
         watching=Watching(store=store, kept=watch, noting=noting),
         silence=Silence(store=store, noting=noting, policy=config.policy),
+        quoting=Quoting(kept=kept, noting=noting),
+        lifecycle=Lifecycle(store=store, kept=kept, noting=noting),
         policy=config.policy,
     )
 

@@ -34,6 +34,13 @@ MOST_ATTEMPTS: Final = 10_000
 _COLLECTOR: Final = "collector"
 
 
+class _Conflict(msgspec.Struct, frozen=True):
+    """What makes two conflicts of a host the same; other records of its keys have neither."""
+
+    ek: str = ""
+    what: str = ""
+
+
 class SqlEnrolmentBook:
     """Codes, hosts, keys and attempts inside one transaction."""
 
@@ -115,14 +122,16 @@ class SqlEnrolmentBook:
         self._keep(record, code_hash, leaf)
         return leaf
 
-    def conflict(self, record: TpmConflict, at_ms: int, salt: bytes) -> None:
+    def conflict(self, record: TpmConflict, salt: bytes) -> None:
         """Write a conflict down, unless the same one is written already."""
-        body = encode_canonical(record)
-        known = self._connection.execute(
-            select(records.c.pos).where(records.c.subject == record.host, records.c.record == body)
-        ).first()
-        if known is None:
-            self._write(EntryType.KEY, record.host, record, at_ms, salt)
+        earlier = self._connection.execute(
+            select(records.c.record).where(
+                records.c.subject == record.host, records.c.type == str(EntryType.KEY)
+            )
+        ).scalars()
+        same = (msgspec.json.decode(body, type=_Conflict) for body in earlier)
+        if _Conflict(ek=record.ek, what=record.what) not in same:
+            self._write(EntryType.KEY, record.host, record, record.at, salt)
 
     def attempt(self, session: bytes) -> Attempt | None:
         """Return an attempt that is still kept."""

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
+from chipledger_server.adapters.lifecycle_sqlite import RESET
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_server.adapters.tokens_sqlite import logged_tokens
 from chipledger_server.domain.findings import Kind
@@ -14,6 +15,7 @@ DERIVED: Final = (
     "presence",
     "disputes",
     "claims",
+    "rounds",
     "signatures",
     "device_keys",
     "inventory_chips",
@@ -43,9 +45,9 @@ class SqliteWholeLog:
         self._execute("DELETE FROM findings WHERE type != ?", (Kind.REFUSED_REPORT.value,))
         self._execute(
             "UPDATE hosts SET seq = 0, token = NULL, missing = NULL, received_ms = NULL,"
-            " fresh_ms = NULL, fresh_seq = 0, inventory = NULL, silent_since_ms = NULL,"
-            " round_ms = NULL"
+            " fresh_ms = NULL, fresh_seq = 0, inventory = NULL, silent_since_ms = NULL"
         )
+        self._execute(RESET)
         self._store.forget()
         self._store.recording = False
 

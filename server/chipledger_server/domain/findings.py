@@ -52,6 +52,7 @@ class Kind(StrEnum):
     IDENTITY_CHANGED_IN_SLOT = "identity-changed-in-slot"
     CERT_NVML_MISMATCH = "cert-nvml-mismatch"
     HOST_KEY_CLONED = "host-key-cloned"
+    TPM_QUOTE_REFUSED = "tpm-quote-refused"
     COUNTER_BACKWARD = "counter-backward"
     LIBRARY_SUSPECT = "library-suspect"
     FIELD_WENT_MISSING = "field-went-missing"
@@ -79,6 +80,7 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     Kind.IDENTITY_CHANGED_IN_SLOT: Severity.LOW,
     Kind.CERT_NVML_MISMATCH: Severity.HIGH,
     Kind.HOST_KEY_CLONED: Severity.CRITICAL,
+    Kind.TPM_QUOTE_REFUSED: Severity.HIGH,
     Kind.COUNTER_BACKWARD: Severity.HIGH,
     Kind.LIBRARY_SUSPECT: Severity.HIGH,
     Kind.FIELD_WENT_MISSING: Severity.MEDIUM,
@@ -142,6 +144,10 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
     ),
     Kind.CERT_NVML_MISMATCH: (
         "a new variant whose die the chip catalogue does not connect with its name yet",
+    ),
+    Kind.TPM_QUOTE_REFUSED: (
+        "a faulty TPM, or one whose software stack answers for another",
+        "a registers' bank was switched off by a firmware update",
     ),
     Kind.HOST_KEY_CLONED: (
         "a mainboard, and its TPM with it, was moved to another server without saying so",
@@ -293,6 +299,9 @@ _WORDS: Final[Mapping[Kind, Callable[[Detail], str]]] = {
     ),
     Kind.CERT_NVML_MISMATCH: lambda d: (
         f"A chip's certificate contradicts the driver: {_listed(d['differences'])}."
+    ),
+    Kind.TPM_QUOTE_REFUSED: lambda d: (
+        f"A report carried a quote that is not its TPM's over this report: {d['why']}."
     ),
     Kind.HOST_KEY_CLONED: lambda d: f"A host's key is in two places: {_listed(d['signs'])}.",
     Kind.COUNTER_BACKWARD: lambda d: (

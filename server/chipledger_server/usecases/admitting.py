@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from chipledger_evidence.codec import b64url_encode
 from chipledger_evidence.enrolment import EnrolmentRequest, KeyTier
@@ -60,23 +61,23 @@ def ek_digest(wish: Wish) -> bytes:
     return hashlib.sha256(wish.tpm.ek.spki).digest()
 
 
-def conflict(wish: Wish, book: EnrolmentBook) -> tuple[TpmConflict, ServerError] | None:
+def conflict(
+    wish: Wish, book: EnrolmentBook, now_ms: int
+) -> tuple[TpmConflict, ServerError] | None:
     """Return why a TPM may not have the key it asks for, and what to write down of it."""
     if wish.tpm is None:
         return None
     ek = ek_digest(wish)
     owner, target = book.host_of(ek), _target(wish, book)
     if owner is not None and owner != target:
-        return TpmConflict(
-            ek=b64url_encode(ek), host=owner, what="ek-of-another-host"
-        ), ServerError(
+        return _found(ek, owner, "ek-of-another-host", now_ms), ServerError(
             Code.EK_OF_ANOTHER_HOST,
             f"this TPM is enrolled for {owner}",
             hint=f"the collector's people can replace the key of {owner}: host propose",
         )
     if isinstance(wish.by, ByKey) and book.host(wish.by.said.host).eks - {ek}:
         host = wish.by.said.host
-        return TpmConflict(ek=b64url_encode(ek), host=host, what="another-ek"), ServerError(
+        return _found(ek, host, "another-ek", now_ms), ServerError(
             Code.ANOTHER_EK,
             f"{host} is enrolled with another TPM",
             hint="another TPM is a replacement, which takes two people: host propose",
@@ -117,6 +118,12 @@ def unknown_code() -> ServerError:
         "no such enrolment code was made here",
         hint="check the code and the collector's address; ask for a new code",
     )
+
+
+def _found(
+    ek: bytes, host: str, what: Literal["ek-of-another-host", "another-ek"], now_ms: int
+) -> TpmConflict:
+    return TpmConflict(at=now_ms, ek=b64url_encode(ek), host=host, what=what)
 
 
 def _target(wish: Wish, book: EnrolmentBook) -> str | None:

@@ -17,6 +17,11 @@ Action = Literal[
     "principal-rotated",
     "enrolment-code-created",
     "key-revoked",
+    "host-proposed",
+    "host-declined",
+    "host-retired",
+    "host-moved",
+    "host-replaced",
 ]
 
 

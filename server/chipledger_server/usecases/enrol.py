@@ -197,10 +197,10 @@ class Enrolments:
             check_activation(activation, keys=wish.tpm, secret=attempt.secret, said=said)
         except EvidenceError as error:
             return error
-        found = conflict(wish, book)
+        found = conflict(wish, book, self._clock.now_ms())
         if found is None:
             return None
-        book.conflict(found[0], self._clock.now_ms(), self._entropy(SALT_BYTES))
+        book.conflict(found[0], self._entropy(SALT_BYTES))
         return found[1]
 
     # Admitting

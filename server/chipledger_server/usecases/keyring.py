@@ -100,16 +100,18 @@ class KeyAdded(Wire, frozen=True, kw_only=True):
 class TpmConflict(Wire, frozen=True, kw_only=True, tag_field="conflict", tag="tpm"):
     """The record behind an entry of type ``key``: a TPM asked for what is not its own; refused.
 
-    The TPM had proven that it holds the endorsement key. It names no time, so that the same
-    conflict is one record however often it is tried; the log entry has the time of the first.
+    The TPM had proven that it holds the endorsement key. The same conflict is one record,
+    however often it is tried.
 
     Attributes:
+        at: Unix milliseconds of the first time.
         ek: SHA-256 of the endorsement key's SubjectPublicKeyInfo.
         host: the host it is enrolled for, or whose key it asked for.
         what: the key of a known host under another host, or another key under a known host.
         v: version of this format.
     """
 
+    at: Count
     ek: Digest
     host: HostName
     what: Literal["ek-of-another-host", "another-ek"]
@@ -206,7 +208,7 @@ class EnrolmentBook(Protocol):
         """
         ...
 
-    def conflict(self, record: TpmConflict, at_ms: int, salt: bytes) -> None:
+    def conflict(self, record: TpmConflict, salt: bytes) -> None:
         """Write a conflict down, unless the same one is written already."""
         ...
 

@@ -50,6 +50,8 @@ def _record(fold: Fold, entry: LoggedRecord) -> None:
         fold.enrolled(fold.store.host_named(entry.subject))
     if entry.kind == EntryType.RESULT:
         fold.judged(entry.subject, entry.record)
+    if entry.kind in {EntryType.KEY, EntryType.DECISION}:
+        fold.lifecycle.take(entry.subject, entry.record)
     if entry.kind != EntryType.FINDING:
         return
     finding = msgspec.json.decode(entry.record, type=FindingRecord)

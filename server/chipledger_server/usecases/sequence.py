@@ -22,8 +22,10 @@ from chipledger_server.domain.findings import MOST_LISTED, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span, unseen_ms
 from chipledger_server.usecases.holdings import Holdings
+from chipledger_server.usecases.lifecycle import Lifecycle
 from chipledger_server.usecases.metering import Metering
 from chipledger_server.usecases.noting import Noting
+from chipledger_server.usecases.quoting import Quoting
 from chipledger_server.usecases.sequence_store import SequenceStore
 from chipledger_server.usecases.signing import Signing
 from chipledger_server.usecases.silence import Silence
@@ -42,6 +44,8 @@ class Fold:
         metering: whether what only grows has grown.
         watching: whether inventories agree with earlier ones.
         silence: what happens when a host comes back.
+        quoting: what hosts' TPMs say of themselves.
+        lifecycle: what people decided of hosts.
         policy: what counts as odd, and as silent.
         downtime: when the collector itself was not accepting.
     """
@@ -53,6 +57,8 @@ class Fold:
     metering: Metering
     watching: Watching
     silence: Silence
+    quoting: Quoting
+    lifecycle: Lifecycle
     policy: Policy
     downtime: Sequence[Span] = ()
 
@@ -83,8 +89,10 @@ class Fold:
             self._sight(host, token)
         if claims.resumed or claims.skipped or claims.conflict or claims.refused:
             self._said(host, token)
+        if claims.tpm is not None:
+            self.quoting.apply(host, token)
         if claims.evidence or claims.no_evidence:
-            host.round_ms = token.received_ms
+            self.signing.rounds.keep(host.id, token)
         return host
 
     def judged(self, host: str, record: bytes) -> None:

@@ -201,6 +201,8 @@ class Sequencer:
                     self._fold.enrolled(self._fold.store.host_named(record.subject))
                 elif record.kind == EntryType.RESULT:
                     self._fold.judged(record.subject, record.record)
+                elif record.kind in {EntryType.KEY, EntryType.DECISION}:
+                    self._fold.lifecycle.take(record.subject, record.record)
         return records
 
     def _take_tokens(self, ready: Sequence[LoggedToken]) -> Sequence[LoggedToken]:

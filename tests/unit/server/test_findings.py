@@ -25,6 +25,7 @@ DETAIL = {
     "more": False,
     "reasons": ["x"],
     "seq": 7,
+    "why": "it is not signed by the host's attestation key",
     "signs": ["x"],
     "silent": 3,
     "skipped": 4,

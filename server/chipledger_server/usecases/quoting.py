@@ -1,0 +1,127 @@
+"""What hosts' TPMs say of themselves: whether a quote is theirs, and whether time runs forward.
+
+A TPM counts its resets and restarts and has a clock of its own, and none of the three goes back
+while its keys live. So a host whose newer report carries an older time has two TPMs with the
+same keys, which a chip cannot and a copied virtual machine can.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from chipledger_evidence.codec import Wire
+from chipledger_evidence.errors import EvidenceError
+from chipledger_evidence.inventory import Count
+from chipledger_evidence.tpm.attest import Attest, TpmClock
+from chipledger_evidence.tpm.public import parse_public
+from chipledger_evidence.tpm.quote import check_claim
+from chipledger_server.domain.findings import Kind
+from chipledger_server.domain.hosts import HostState, LoggedToken
+from chipledger_server.usecases.noting import Noting
+
+UNSAVED_MS: Final = 1 << 22
+"""How much of its clock a TPM may forget when it loses power (part 1, section 36.3.2): 70 min."""
+
+
+class QuotedClock(Wire, frozen=True, kw_only=True):
+    """What the quote of a host's newest token that had one said of time.
+
+    Attributes:
+        clock_ms: the TPM's clock.
+        key: which attestation key of the host quoted, the first one 0.
+        resets: its reset counter.
+        restarts: its restart counter.
+        seq: the token's place in the chain.
+        v: version of this format.
+    """
+
+    clock_ms: Count
+    key: Count
+    resets: Count
+    restarts: Count
+    seq: Count
+    v: Literal[1] = 1
+
+
+class QuoteStore(Protocol):
+    """What is kept of hosts' TPMs."""
+
+    def attestation_keys(self, host: str, at_ms: int) -> Sequence[bytes]:
+        """Return the attestation keys that a host had by then, oldest first."""
+        ...
+
+    def quoted(self, host: str) -> QuotedClock | None:
+        """Return what a host's TPM said newest."""
+        ...
+
+    def put_quoted(self, host: str, clock: QuotedClock) -> None:
+        """Keep what a host's TPM said."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoting:
+    """Looks at the quotes in tokens.
+
+    Attributes:
+        kept: what earlier quotes said.
+        noting: where findings go.
+    """
+
+    kept: QuoteStore
+    noting: Noting
+
+    def apply(self, host: HostState, token: LoggedToken) -> None:
+        """Check the quote in a token, and hold it against the one before."""
+        found = self._attest(host, token)
+        if isinstance(found, str):
+            self.noting.event(host, Kind.TPM_QUOTE_REFUSED, token, {"why": found})
+            return
+        key, attest = found
+        said = _clock(attest.clock, key, token)
+        before = self.kept.quoted(host.id)
+        if before is not None and before.key == said.key:
+            earlier, later = sorted((before, said), key=lambda clock: clock.seq)
+            sign = _backward(earlier, later)
+            if sign:
+                self.noting.event(host, Kind.HOST_KEY_CLONED, token, {"signs": [sign]})
+        if before is None or said.seq > before.seq:
+            self.kept.put_quoted(host.id, said)
+
+    def _attest(self, host: HostState, token: LoggedToken) -> tuple[int, Attest] | str:
+        """Return which key quoted, and what; or why it is none of the host's."""
+        areas = self.kept.attestation_keys(host.id, token.received_ms)
+        why = "the host has no attestation key"
+        for number, area in reversed(list(enumerate(areas))):
+            try:
+                return number, check_claim(token.claims, parse_public(area))
+            except EvidenceError as error:
+                why = str(error)
+        return why
+
+
+def _clock(clock: TpmClock, key: int, token: LoggedToken) -> QuotedClock:
+    return QuotedClock(
+        clock_ms=clock.clock_ms,
+        key=key,
+        resets=clock.reset_count,
+        restarts=clock.restart_count,
+        seq=token.claims.seq,
+    )
+
+
+def _backward(earlier: QuotedClock, later: QuotedClock) -> str:
+    """Return what of the later report's time is older than the earlier report's, or nothing."""
+    started, again = (earlier.resets, earlier.restarts), (later.resets, later.restarts)
+    if again < started:
+        return (
+            f"report {later.seq} is from start {again[0]}.{again[1]} of the TPM,"
+            f" report {earlier.seq} before it from start {started[0]}.{started[1]}"
+        )
+    allowed_ms = UNSAVED_MS if again > started else 0
+    if later.clock_ms + allowed_ms < earlier.clock_ms:
+        return (
+            f"the TPM's clock went from {earlier.clock_ms} ms in report {earlier.seq}"
+            f" to {later.clock_ms} ms in report {later.seq}"
+        )
+    return ""
