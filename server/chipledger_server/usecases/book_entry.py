@@ -126,15 +126,9 @@ def enter(
 ) -> Entered:
     """Enter an event into the book.
 
-    Args:
-        event: what happened.
-        ledger: where the book is kept.
-        tables: what it is held against.
-        hand: who enters it.
-        speaker: as whom.
-        undated: whether its time is the clock's, because none was said. The same command given
-            again then makes another event that says the same: a licence is known, a receipt by
-            number may be the same delivery or a second one.
+    An `undated` event has the clock's time, because none was said: the same command given again
+    makes another event that says the same. A licence is known then; a receipt by number may be
+    the same delivery or a second one.
 
     Raises:
         BookError: everything that is wrong with it; nothing is written then. An event that was
@@ -146,10 +140,9 @@ def enter(
         book = fold(page.records())
         if book.event(key) is not None and book.corrected_by(key) is None:
             return Entered(id=key, event=event, known_before=True)
-        if undated:
-            known = _said_before(event, book)
-            if known is not None:
-                return known
+        known = _said_before(event, book) if undated else None
+        if known is not None:
+            return known
         admit(event, book, tables, now_ms=hand.now_ms)
         record = LedgerRecord(
             event=event,

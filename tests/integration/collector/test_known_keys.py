@@ -3,7 +3,7 @@
 from chipledger_evidence.codec import b64url_decode
 from chipledger_server.adapters.keys import MOST_SENT, SqliteKeys
 from chipledger_testing.collector_inside import CollectorInside
-from chipledger_testing.hosts import chip_of, inventory_of
+from chipledger_testing.hosts import SimulatedHost, chip_of, inventory_of
 
 
 def work(inside: CollectorInside, kid: str) -> int:
@@ -21,12 +21,12 @@ def work(inside: CollectorInside, kid: str) -> int:
     return steps
 
 
-def runs(inside: CollectorInside, host: str, inventory: str, first: int, count: int) -> None:
+def runs(inside: CollectorInside, host: SimulatedHost, places: range) -> None:
     """Write runs of a host that ended long ago, as a host makes that changes every hour."""
-    for place in range(first, first + count):
+    for place in places:
         inside.connection.execute(
             "INSERT INTO presence (host, site, inventory, since_ms, until_ms) VALUES (?,?,?,?,?)",
-            (host, "ams-1", b64url_decode(inventory), place, place),
+            (host.host, host.site, b64url_decode(host.inv), place, place),
         )
 
 
@@ -35,9 +35,9 @@ def test_what_a_start_costs_does_not_grow_with_a_hosts_history(inside: Collector
     host = inside.enrol("a")
     inside.report(inside.full(host))
     kid = host.signer.public.kid
-    runs(inside, host.host, host.inv, 0, MOST_SENT)
+    runs(inside, host, range(MOST_SENT))
     before = work(inside, kid)
-    runs(inside, host.host, host.inv, MOST_SENT, 20 * MOST_SENT)
+    runs(inside, host, range(MOST_SENT, 21 * MOST_SENT))
     assert work(inside, kid) <= before * 1.05
 
 
