@@ -12,8 +12,9 @@ from chipledger_evidence.verify import HostTrust
 from chipledger_server.ports import KnownKey
 
 _KEY: Final = """
-    SELECT k.num, k.jwk, k.revoked_ms, h.num, h.id, h.site, s.test_site, h.round_ms
+    SELECT k.num, k.jwk, k.revoked_ms, h.num, h.id, h.site, s.test_site, r.at_ms
     FROM host_keys k JOIN hosts h ON h.id = k.host JOIN sites s ON s.id = h.site
+    LEFT JOIN rounds r ON r.host = h.id
     WHERE k.kid = ?
 """
 _NEWEST: Final = "SELECT seq, id FROM tokens WHERE host = ? ORDER BY seq DESC, id LIMIT 1"

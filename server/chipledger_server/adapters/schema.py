@@ -5,8 +5,8 @@ Three kinds of rows, and what a loss of each would cost:
 - *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
   `host_keys`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
-  `claims`, `disputes`, `signatures`, `device_keys`, `findings`, `timers`. Recomputed from the
-  record by replaying the sequencer's function.
+  `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`, `timers`. Recomputed from
+  the record by replaying the sequencer's function.
 - *working*: `enrolment_codes`, `attempts`, `proposals`, `evidence_due`, `principals`, `downtime`,
   `sequencer`.
 
@@ -125,7 +125,6 @@ hosts = Table(
     Column("inventory", LargeBinary),  # digest that the newest fresh token named
     Column("missing", LargeBinary),  # canonical JSON of [first, last] seq ranges not yet seen
     Column("silent_since_ms", BigInteger),  # set while the host is silent
-    Column("round_ms", BigInteger),  # newest token with device evidence, or with why there is none
     Index("ix_hosts_site", "site"),
     Index("ix_hosts_ueid", "ueid"),
 )
@@ -243,6 +242,15 @@ evidence_due = Table(
     "evidence_due",  # tokens whose evidence waits to be verified, written with the token
     metadata,
     Column("token", BigInteger, primary_key=True, autoincrement=False),  # tokens.pos
+)
+
+rounds = Table(
+    "rounds",  # the newest round of evidence of each host: its token, and why chips did not sign
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("token", LargeBinary, nullable=False),  # identity
+    Column("reasons", LargeBinary, nullable=False),  # canonical JSON of the claim `no_evidence`
 )
 
 signatures = Table(

@@ -33,7 +33,7 @@ _SILENT: Final = "silent-host"
 _MOST_DUE: Final = 1000
 _HOST: Final = (
     "SELECT num, id, site, enrolled_ms, seq, token, missing, received_ms, fresh_ms, fresh_seq,"
-    " inventory, silent_since_ms, round_ms FROM hosts WHERE "
+    " inventory, silent_since_ms FROM hosts WHERE "
 )
 _NEWEST_RUN: Final = (
     "SELECT id, until_ms, coalesce(held, inventory) FROM presence WHERE host = ?"
@@ -41,10 +41,9 @@ _NEWEST_RUN: Final = (
 )
 _UPDATE: Final = (
     "WITH v(num, seq, token, missing, received_ms, fresh_ms, fresh_seq, inventory,"
-    " silent_since_ms, round_ms) AS (VALUES {rows}) UPDATE hosts SET seq = v.seq, token = v.token,"
+    " silent_since_ms) AS (VALUES {rows}) UPDATE hosts SET seq = v.seq, token = v.token,"
     " missing = v.missing, received_ms = v.received_ms, fresh_ms = v.fresh_ms,"
-    " fresh_seq = v.fresh_seq, inventory = v.inventory, silent_since_ms = v.silent_since_ms,"
-    " round_ms = v.round_ms"
+    " fresh_seq = v.fresh_seq, inventory = v.inventory, silent_since_ms = v.silent_since_ms"
     " FROM v WHERE hosts.num = v.num"
 )
 _ALIAS: Final = "(SELECT chip FROM chip_aliases WHERE kind = ? AND value = ?)"
@@ -95,7 +94,7 @@ class SqliteSequenceStore:
     def _load(self, where: str, value: object) -> HostState:
         row = self._execute(_HOST + where, (value,)).fetchone()
         num, name, site, enrolled_ms, seq, token, missing, received_ms, *rest = row
-        fresh_ms, fresh_seq, inventory, silent_since_ms, round_ms = rest
+        fresh_ms, fresh_seq, inventory, silent_since_ms = rest
         newest = self._execute(_NEWEST_RUN, (name,)).fetchone()
         run, ended_ms, held = (None, None, None) if newest is None else newest
         state = HostState(
@@ -110,7 +109,6 @@ class SqliteSequenceStore:
             held=None if held is None else b64url_encode(held),
             run=run if ended_ms is None else None,
             silent_since_ms=silent_since_ms,
-            round_ms=round_ms,
         )
         if token is not None:
             ranges = () if missing is None else msgspec.json.decode(missing, type=_RANGES)
@@ -442,7 +440,7 @@ _digest = lru_cache(maxsize=65536)(b64url_decode)  # a host names one inventory 
 
 @lru_cache(maxsize=MOST_ROWS)
 def _update(count: int) -> str:
-    return _UPDATE.format(rows=",".join(["(?,?,?,?,?,?,?,?,?,?)"] * count))
+    return _UPDATE.format(rows=",".join(["(?,?,?,?,?,?,?,?,?)"] * count))
 
 
 @lru_cache(maxsize=2 * MOST_ROWS)
@@ -462,5 +460,4 @@ def _host_row(state: HostState) -> tuple[Any, ...]:
         state.fresh_seq,
         None if state.inv is None else _digest(state.inv),
         state.silent_since_ms,
-        state.round_ms,
     )

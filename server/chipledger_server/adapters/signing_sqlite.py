@@ -3,9 +3,10 @@
 import sqlite3
 from typing import Final
 
-from chipledger_evidence.codec import b64url_decode
+from chipledger_evidence.codec import b64url_decode, encode_canonical
 from chipledger_server.adapters.rows import Execute
 from chipledger_server.domain.crosscheck import Line, State
+from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.usecases.signing import Expected
 
 _LISTED: Final = """
@@ -13,6 +14,11 @@ _LISTED: Final = """
     FROM inventory_chips WHERE inventory = ? ORDER BY "index"
 """
 _NAMES: Final = ("uuid", "pdi", "serial", "board_part", "name", "device", "subsystem", "bdf")
+_ROUND: Final = """
+    INSERT INTO rounds (host, at_ms, token, reasons) VALUES (?,?,?,?)
+    ON CONFLICT (host) DO UPDATE SET at_ms = excluded.at_ms, token = excluded.token,
+    reasons = excluded.reasons
+"""
 _NEWEST: Final = """
     SELECT id, until_ms FROM signatures WHERE chip = ? AND host = ? ORDER BY since_ms DESC LIMIT 1
 """
@@ -23,6 +29,18 @@ _EXPECTED: Final = """
     FROM claims c WHERE c.host = ? AND EXISTS (SELECT 1 FROM signatures s WHERE s.chip = c.chip)
     ORDER BY c.chip
 """
+
+
+class SqliteRounds:
+    """The newest round of each host; the caller holds the transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+
+    def keep(self, host: str, token: LoggedToken) -> None:
+        """Keep a token with evidence, or with why there is none, as the host's newest round."""
+        reasons = encode_canonical(token.claims.no_evidence)
+        self._execute(_ROUND, (host, token.received_ms, token.identity, reasons))
 
 
 def oldest_signature(execute: Execute, host: str) -> int | None:
@@ -68,11 +86,6 @@ class SqliteSignatures:
                 "INSERT INTO signatures (chip, host, since_ms, until_ms, token) VALUES (?,?,?,?,?)",
                 (chip, host, at_ms, at_ms, token),
             )
-
-    def newest(self, chip: int, host: str) -> int | None:
-        """Return when a chip's newest signature arrived from a host, or None."""
-        row = self._execute(_NEWEST, (chip, host)).fetchone()
-        return None if row is None else row[1]
 
     def device_key(self, chip: int, rot: str) -> bytes | None:
         """Return the digest of the factory key that a chip first signed under, or None."""

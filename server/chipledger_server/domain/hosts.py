@@ -51,7 +51,6 @@ class HostState:
         held: inventory whose chips it holds: that of its newest scan that did not fail.
         run: the running run of fresh sightings of `inv`, or None.
         silent_since_ms: set while the host is silent.
-        round_ms: newest token with device evidence, or with why there is none.
         signed_ms: when that of its chips which can sign showed it that did so longest ago.
         chips: chips it says it holds.
         rivals: other hosts that say they hold some of these, and no dispute over them is open.
@@ -74,7 +73,6 @@ class HostState:
     held: str | None = None
     run: int | None = None
     silent_since_ms: int | None = None
-    round_ms: int | None = None
     signed_ms: int | None = None
     chips: frozenset[int] = frozenset()
     rivals: dict[str, set[int]] = field(default_factory=dict)

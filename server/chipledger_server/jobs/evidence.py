@@ -27,6 +27,9 @@ _NICENESS: Final = 10
 _LOG: Final = structlog.get_logger("chipledger.evidence")
 
 
+Judge = Callable[[Round, TrustAnchors, int], EvidenceResult]
+
+
 class Rounds(Protocol):
     """Where rounds wait, and where results go."""
 
@@ -49,6 +52,7 @@ class EvidenceJob:
         anchors: Callable[[Round], TrustAnchors],
         now_ms: Callable[[], int],
         look_s: float,
+        judge: Judge = judge_round,
     ) -> None:
         """Make the job.
 
@@ -57,11 +61,13 @@ class EvidenceJob:
             anchors: root keys to believe for a round.
             now_ms: Unix milliseconds.
             look_s: seconds between two looks at what waits.
+            judge: what the worker does; a function of a module.
         """
         self._open = rounds
         self._anchors = anchors
         self._now_ms = now_ms
         self._look_s = look_s
+        self._judge_one = judge
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
         self._pool: ProcessPoolExecutor | None = None
@@ -95,7 +101,7 @@ class EvidenceJob:
             if self._pool is None:
                 self._pool = _new_pool()
             try:
-                task = self._pool.submit(judge_round, round_, anchors, self._now_ms())
+                task = self._pool.submit(self._judge_one, round_, anchors, self._now_ms())
                 return task.result(timeout=_ROUND_S)
             except (BrokenProcessPool, TimeoutError) as error:
                 why = f"the verifier ended or hung: {type(error).__name__}"

@@ -45,6 +45,14 @@ class Expected:
         return self.since_ms if self.signed_ms is None else max(self.signed_ms, self.since_ms)
 
 
+class Rounds(Protocol):
+    """Where the newest round of each host is kept."""
+
+    def keep(self, host: str, token: LoggedToken) -> None:
+        """Keep a token with evidence, or with why there is none, as the host's newest round."""
+        ...
+
+
 class SignatureStore(Protocol):
     """Where signatures of chips are kept."""
 
@@ -76,6 +84,7 @@ class Signing:
     Attributes:
         store: state of hosts and chips.
         signatures: who signed what where.
+        rounds: the newest round of each host.
         noting: where findings go.
         holdings: who says to hold which chip.
         lifetime_ms: how long a signature keeps its grade.
@@ -83,6 +92,7 @@ class Signing:
 
     store: SequenceStore
     signatures: SignatureStore
+    rounds: Rounds
     noting: Noting
     holdings: Holdings
     lifetime_ms: int

@@ -304,7 +304,7 @@ def test_what_is_asked_for_outlives_the_process(inside: CollectorInside) -> None
     """When the newest round was is in the database."""
     host = admitted(inside)
     sign(inside, host)
-    ((round_ms,),) = inside.rows("SELECT round_ms FROM hosts WHERE id = ?", host.host)
+    ((round_ms,),) = inside.rows("SELECT at_ms FROM rounds WHERE host = ?", host.host)
 
     assert round_ms == inside.clock.ms
     known = SqliteKeys(inside.connection).find(host.signer.public.kid)

@@ -306,6 +306,7 @@ class CollectorInside:
                 "inventory_chips",
                 "chip_aliases",
                 "chips",
+                "rounds",
                 "signatures",
                 "device_keys",
                 "odometers",

@@ -1,5 +1,6 @@
 """Rounds of evidence: what chips of a simulated host sign over a collector's challenge."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,8 +9,11 @@ import msgspec
 from chipledger_evidence.claims import EvidenceRef
 from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.gpu.envelope import NVIDIA_SPDM, Source, device_nonce, seal_envelope
+from chipledger_evidence.gpu.result import EvidenceResult
+from chipledger_evidence.gpu.roots import TrustAnchors
 from chipledger_evidence.ids import sha256_b64
 from chipledger_evidence.token import Token
+from chipledger_server.domain.rounds import Round
 from chipledger_testing.gpu_pki import GpuMaker
 from chipledger_testing.hosts import SimulatedHost, chip_of, inventory_of
 
@@ -71,3 +75,8 @@ def blob_of(maker: GpuMaker, nonce: bytes) -> bytes:
 def reference(blob: bytes, *, chip: int | None = None) -> EvidenceRef:
     """Return what a token says of a blob."""
     return EvidenceRef(bytes=len(blob), digest=sha256_b64(blob), kind=NVIDIA_SPDM, chip=chip)
+
+
+def die(_round: Round, _anchors: TrustAnchors, _now_ms: int) -> EvidenceResult:
+    """End the worker's process, as evidence that breaks a parser might."""
+    os._exit(9)

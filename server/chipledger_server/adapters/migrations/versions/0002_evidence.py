@@ -16,8 +16,14 @@ def upgrade() -> None:
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("token", name=op.f("pk_evidence_due")),
     )
-    with op.batch_alter_table("hosts", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("round_ms", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "rounds",
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.Column("reasons", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("host", name=op.f("pk_rounds")),
+    )
     op.create_table(
         "signatures",
         sa.Column(
