@@ -150,9 +150,9 @@ def test_the_apt_line_names_each_package_once(tmp_path: Path) -> None:
 
 
 def test_shared_folders_are_where_the_variable_says(tmp_path: Path) -> None:
-    """CHIPLEDGER_SHARED moves the folder of captures and tables."""
-    (tmp_path / "captures").mkdir()
-    (tmp_path / "tables").mkdir()
+    """CHIPLEDGER_SHARED moves the folder of captures, evidence and tables."""
+    for name in ("captures", "evidence", "tables"):
+        (tmp_path / name).mkdir()
 
     assert load({"CHIPLEDGER_SHARED": str(tmp_path)})["shared"].missing() == ()
     assert load({"CHIPLEDGER_SHARED": str(tmp_path / "gone")})["shared"].missing() != ()

@@ -39,9 +39,7 @@ _BEGIN = b"-----BEGIN CERTIFICATE-----"
 _UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 """Critical extensions that are looked at here; any other critical one refuses the chain."""
 
-# What `cryptography` raises for a certificate that it cannot read; a warning raised as an error,
-# as a test run does, speaks of such a certificate too.
-_UNREADABLE = (
+UNREADABLE: tuple[type[Exception], ...] = (
     ValueError,
     TypeError,
     OverflowError,
@@ -51,6 +49,10 @@ _UNREADABLE = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
+"""What `cryptography` raises for a certificate or list that it cannot read; a warning raised as an
+error, as in a test run, speaks of such a thing too."""
+
+_NOT_SIGNED: tuple[type[Exception], ...] = (InvalidSignature, *UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ def read_chain(pem: bytes) -> tuple[Certificate, ...]:
     try:
         certificates = [_certificate(found) for found in x509.load_pem_x509_certificates(pem)]
         return _in_order(certificates)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise GpuEvidenceError(
             GpuCode.CHAIN_MALFORMED, f"a certificate could not be read: {error}"
         ) from error
@@ -122,7 +124,7 @@ def check_chain(chain: Sequence[Certificate], *, pins: TrustAnchors, now: dateti
         try:
             _check_usage(level, certificate)
             _check_dates(level, certificate, now)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise GpuEvidenceError(
                 GpuCode.CHAIN_MALFORMED, f"{LEVELS[level]} could not be read: {error}"
             ) from error
@@ -235,7 +237,7 @@ def _extension(certificate: Certificate, kind: type[_T]) -> _T | None:
 def _signed_by(child: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         child.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *_UNREADABLE):
+    except _NOT_SIGNED:
         return False
     return True
 

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
-from chipledger_evidence.gpu.chain import FAMILY, LEVELS, PROVISIONER, Certificate
+from chipledger_evidence.gpu.chain import (
+    FAMILY,
+    LEVELS,
+    PROVISIONER,
+    UNREADABLE,
+    Certificate,
+)
 from chipledger_evidence.gpu.errors import GpuCode, GpuEvidenceError
 
 MAX_CRL_BYTES = 16 * 1024 * 1024
 
 _COVERED = range(FAMILY, PROVISIONER + 1)
 """Levels whose issuers publish lists; for chips (L4) there is an online responder only."""
-
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, Warning)
 
 
 def check_revocation(chain: Sequence[Certificate], crls: Sequence[bytes], *, now: datetime) -> None:
@@ -37,7 +40,7 @@ def check_revocation(chain: Sequence[Certificate], crls: Sequence[bytes], *, now
     for level in range(FAMILY, len(chain)):
         issued = [crl for crl in lists if _is_of(crl, chain[level - 1])]
         serial = chain[level].cert.serial_number
-        if any(crl.get_revoked_certificate_by_serial_number(serial) for crl in issued):
+        if any(_revokes(crl, serial) for crl in issued):
             raise GpuEvidenceError(
                 GpuCode.REVOKED, f"{LEVELS[level]}, serial {serial:x}, was revoked by its issuer"
             )
@@ -54,15 +57,24 @@ def _load(raw: bytes) -> x509.CertificateRevocationList | None:
     load = x509.load_pem_x509_crl if raw.lstrip().startswith(b"-----") else x509.load_der_x509_crl
     try:
         return load(raw) if len(raw) <= MAX_CRL_BYTES else None
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
 def _is_of(crl: x509.CertificateRevocationList, issuer: Certificate) -> bool:
     try:
         return crl.issuer == issuer.cert.subject and crl.is_signature_valid(issuer.key)
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
+
+
+def _revokes(crl: x509.CertificateRevocationList, serial: int) -> bool:
+    try:
+        return crl.get_revoked_certificate_by_serial_number(serial) is not None
+    except UNREADABLE as error:
+        raise GpuEvidenceError(
+            GpuCode.REVOCATION_UNKNOWN, f"a list that its issuer signed cannot be read: {error}"
+        ) from error
 
 
 def _is_fresh(crl: x509.CertificateRevocationList, now: datetime) -> bool:
@@ -70,6 +82,6 @@ def _is_fresh(crl: x509.CertificateRevocationList, now: datetime) -> bool:
         # A critical extension makes a list partial, indirect or a delta: no proof of absence.
         whole = not any(extension.critical for extension in crl.extensions)
         since, until = crl.last_update_utc, crl.next_update_utc
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     return whole and until is not None and since <= now <= until

@@ -103,7 +103,7 @@ def verify_evidence(
 
     Args:
         report: the SPDM 1.1 report, or None where there is only a chain.
-        chain_pem: its certificate chain.
+        chain_pem: its certificate chain, PEM.
         nonce: the nonce that the device was asked with, or None: then it is not checked.
         pins: root keys to believe, :data:`chipledger_evidence.gpu.roots.NVIDIA`.
         now: time at which chain and lists must hold, aware.
@@ -111,27 +111,21 @@ def verify_evidence(
         manifests: stored reference manifests by file name; None: not checked.
 
     Raises:
-        ValueError: when `now` has no time zone, which is the caller's mistake.
+        ValueError: `now` has no time zone: the caller's mistake.
     """
     if now.tzinfo is None:
         raise ValueError("the time at which evidence is judged needs a time zone")
     case = _Case()
     chain = case.attempt("chain", lambda: read_chain(chain_pem))
     parsed = case.attempt("signature", lambda: _read_report(report))
-    device = None
-    if chain is not None:
-        case.judge("chain", lambda: check_chain(chain, pins=pins, now=now))
-        device = case.device(chain)
+    device = None if chain is None else case.chain(chain, pins=pins, now=now)
     if parsed is not None:
         case.nonce(parsed, nonce)
     if chain is not None and parsed is not None:
-        case.judge("signature", lambda: _check_signature(parsed, chain[SIGNER].key))
-        case.stated(parsed, device)
-        case.firmware(parsed, chain)
+        case.report(parsed, chain, device)
     if chain is not None and crls is not None:
         case.judge("revocation", lambda: check_revocation(chain, crls, now=now))
-    if manifests is not None:
-        case.manifests(manifests)
+    case.manifests(manifests)
     return case.facts()
 
 
@@ -167,8 +161,11 @@ class _Case:
         printable = "".join(letter if letter.isprintable() else "?" for letter in detail)
         self._reasons.append(Reason(fact=fact, code=code, detail=printable[:_MOST_WORDS]))
 
-    def device(self, chain: Sequence[Certificate]) -> Device | None:
-        """Note class and identity; a GPU alone passes."""
+    def chain(
+        self, chain: Sequence[Certificate], *, pins: TrustAnchors, now: datetime
+    ) -> Device | None:
+        """Judge the chain, and note class and identity; a GPU alone passes."""
+        self.judge("chain", lambda: check_chain(chain, pins=pins, now=now))
         device = self.attempt("class", lambda: device_of(chain))
         if device is None:
             if class_of(chain) is DeviceClass.BOARD:
@@ -206,6 +203,12 @@ class _Case:
             )
         else:
             self._facts["nonce"] = Fact.PASS
+
+    def report(self, report: Report, chain: Sequence[Certificate], device: Device | None) -> None:
+        """Judge the report's signature and what it states."""
+        self.judge("signature", lambda: _check_signature(report, chain[SIGNER].key))
+        self.stated(report, device)
+        self.firmware(report, chain)
 
     def stated(self, report: Report, device: Device | None) -> None:
         """Note what the report states, read as that class of device means it."""
@@ -252,8 +255,10 @@ class _Case:
         else:
             self._facts["firmware"] = Fact.PASS
 
-    def manifests(self, manifests: Mapping[str, bytes]) -> None:
+    def manifests(self, manifests: Mapping[str, bytes] | None) -> None:
         """Say which reference manifests are at hand and why they are not compared."""
+        if manifests is None:
+            return
         self.judge(
             "measurements",
             lambda: check_manifests(

@@ -88,28 +88,32 @@ def cross_witness(
             the driver does not tell.
         no_witness: code to give when no switch's word can be taken.
     """
-    switches = {each.pdi: each for each in evidence if level(each) is Level.WITNESS and each.pdi}
-    gpus = {each.pdi: each for each in evidence if _is_chip(each) and each.pdi}
+    words = [each for each in evidence if level(each) is Level.WITNESS]
+    signers = [each for each in evidence if _is_chip(each)]
+    switches = {each.pdi for each in words if each.pdi}
+    gpus = {each.pdi for each in signers if each.pdi}
     listed = {pdi for pdi in chips if pdi is not None}
-    named: dict[str, set[str]] = {pdi: set() for pdi in gpus}
-    for switch in switches.values():
-        for pdi in switch.gpu_pdis:
-            named.setdefault(pdi, set()).add(switch.pdi or "")
+    seen = {pdi for word in words for pdi in word.gpu_pdis} | gpus
+    named = {pdi: [word.pdi for word in words if pdi in word.gpu_pdis] for pdi in seen}
     hidden, undecided = _unlisted(
-        signed=sorted(gpus.keys() - listed),
-        named=sorted(named.keys() - listed - gpus.keys()),
+        signed=sorted(gpus - listed),
+        named=sorted(seen - listed - gpus),
         unnamed=sum(pdi is None for pdi in chips),
     )
-    linked = _sorted(pdi for gpu in gpus.values() for pdi in gpu.switch_pdis)
+    linked = {pdi for gpu in signers for pdi in gpu.switch_pdis}
     result = WitnessResult(
         outcome=Witness.AGREE,
         hidden=tuple(HiddenChip(pdi=pdi, named_by=_sorted(named[pdi])) for pdi in hidden),
         undecided=tuple(undecided),
-        unknown_switches=_sorted(switches.keys() - set(linked)) if linked else (),
-        missing_switches=_sorted(set(linked) - switches.keys()) if switches else (),
+        unknown_switches=_sorted(switches - linked) if linked else (),
+        missing_switches=_sorted(linked - switches) if switches else (),
         switches=_sorted(switches),
-        chips=_sorted(pdi for switch in switches.values() for pdi in switch.gpu_pdis),
+        chips=_sorted(pdi for pdi, names in named.items() if names),
     )
+    return _concluded(result, no_witness)
+
+
+def _concluded(result: WitnessResult, no_witness: str) -> WitnessResult:
     outcome = _worst(result)
     code = no_witness if outcome is Witness.NO_WITNESS else None
     return msgspec.structs.replace(result, outcome=outcome, code=code)
@@ -147,5 +151,5 @@ def _worst(result: WitnessResult) -> Witness:
     return Witness.UNDECIDED if result.undecided else Witness.AGREE
 
 
-def _sorted(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(values)))
+def _sorted(values: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(sorted({value for value in values if value}))

@@ -94,6 +94,7 @@ def test_what_an_old_list_revoked_stays_revoked() -> None:
         [b"-----BEGIN X509 CRL-----\nAA==\n-----END X509 CRL-----\n"],
         [crl(ROOT)],
         [crl(FAMILY)],
+        [crl(ROOT).replace(b"\x02\x01\x01", b"\x02\x01\x05", 1)],  # of a version there is not
         [crl(ROOT), crl(FAMILY, age=30 * DAY)],
         [crl(ROOT), crl(FAMILY, age=-DAY)],
         [crl(ROOT), crl(FAMILY, partial=True)],

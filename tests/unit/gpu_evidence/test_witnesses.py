@@ -130,3 +130,12 @@ def test_links_of_a_gpu_that_proves_nothing_are_not_taken() -> None:
     """Nor does an old statement of a GPU make a switch missing."""
     stale = facts(GPUS[0], nonce=bytes(32))
     assert cross_witness([*stale, *facts(*SWITCHES)], PDIS).missing_switches == ()
+
+
+def test_two_words_of_one_switch_are_both_heard() -> None:
+    """A host that makes a switch sign twice in a round, with a link switched off between."""
+    whole, less = SWITCHES[0], GpuMaker(0, Shape.SWITCH, sees=tuple(PDIS[1:]))
+    assert whole.pdi == less.pdi
+    for words in ((whole, less), (less, whole)):
+        result = cross_witness(facts(*GPUS[1:], *words), PDIS[1:])
+        assert [chip.pdi for chip in result.hidden] == [PDIS[0]]
