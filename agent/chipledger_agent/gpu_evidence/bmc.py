@@ -37,6 +37,7 @@ MAX_ANSWER_BYTES = 256 * 1024
 MAX_REQUESTS = 1000
 _CHUNK_BYTES = 64 * 1024
 _REQUEST_S = 30
+_LATE_MS = 50
 _ABSENT, _GOOD, _MOVED, _CLIENT_FAULT = 404, range(200, 300), range(300, 400), range(400, 500)
 _PATH = re.compile(r"/redfish/v1(?:/[A-Za-z0-9_.~@:%+-]{1,128}){0,16}/?")
 _MAX_CREDENTIALS = 512
@@ -193,6 +194,8 @@ class Bmc:
                 raise BmcError(ReasonCode.REDFISH_OVERSIZE, f"more than {MAX_ANSWER_BYTES} bytes")
             if self._left_ms() <= 0:
                 raise BmcError(ReasonCode.DEADLINE, "an answer that does not end")
+        if self._left_ms() <= 0:  # its end may be the one that we made
+            raise BmcError(ReasonCode.DEADLINE, "an answer that was cut off")
         return data
 
 
@@ -227,7 +230,8 @@ def connected(access: Access, *, left_ms: Callable[[], int]) -> Iterator[Bmc]:
     session.auth = (user, password)
     session.mount("https://", PinnedAdapter(pin, context))
     session.adapters.pop("http://", None)
-    timer = threading.Timer(max(0, left_ms()) / 1000, context.cut)
+    # A little late, so that what it ends is seen to have missed the deadline.
+    timer = threading.Timer((max(0, left_ms()) + _LATE_MS) / 1000, context.cut)
     timer.daemon = True
     timer.start()
     try:

@@ -55,6 +55,7 @@ _HEADS = {
     Fault.CUT: (200, "Content-Length: 10"),
     Fault.REDIRECTS: (302, "Location: https://192.0.2.1/redfish/v1\r\nContent-Length: 15"),
 }
+_ENDS_CONNECTION = frozenset({Fault.SHORT, Fault.CUT, Fault.HANGS, Fault.DRIPS, Fault.ENDLESS})
 _CHUNK = b"1000\r\n" + b" " * 4096 + b"\r\n"
 
 
@@ -169,7 +170,7 @@ def served_bmc(bmc: FakeBmc, tls: ssl.SSLContext) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
     thread.start()
     try:
         yield f"https://127.0.0.1:{server.server_address[1]}"
@@ -258,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._never_end(fault)
         else:
             return False
-        self.close_connection = True
+        self.close_connection = fault in _ENDS_CONNECTION
         return True
 
     def _never_end(self, fault: Fault) -> None:
@@ -275,11 +276,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._raw(status, msgspec.json.encode(resource))
 
     def _raw(self, status: int, body: bytes) -> None:
-        self._head(status, f"Content-Type: application/json\r\nContent-Length: {len(body)}")
-        self.wfile.write(body)
+        lines = f"Content-Type: application/json\r\nContent-Length: {len(body)}"
+        self._head(status, lines, body)
 
-    def _head(self, status: int, lines: str) -> None:
-        self.wfile.write(f"HTTP/1.1 {status} -\r\n{lines}\r\n\r\n".encode())
+    def _head(self, status: int, lines: str, body: bytes = b"") -> None:
+        self.wfile.write(f"HTTP/1.1 {status} -\r\n{lines}\r\n\r\n".encode() + body)
 
     def log_message(self, format: str, *args: object) -> None:  # type: ignore[explicit-override] # noqa: A002 - their signature
         """Tests read answers, not logs."""
