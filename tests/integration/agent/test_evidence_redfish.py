@@ -43,11 +43,11 @@ class QuickClock(SystemClock):
     def __init__(self) -> None:
         self._waited_ms = 0
 
-    def monotonic_ms(self) -> int:
+    def monotonic_ms(self) -> int:  # type: ignore[explicit-override] # typing.override needs Python 3.12
         """Return the time, what was waited included."""
         return super().monotonic_ms() + self._waited_ms
 
-    def pause_ms(self, milliseconds: int) -> None:
+    def pause_ms(self, milliseconds: int) -> None:  # type: ignore[explicit-override] # same
         """Let so much time have passed."""
         self._waited_ms += milliseconds
 
