@@ -1,0 +1,1 @@
+"""Attacks on the real collector, staged in this process under a clock that stands still."""
