@@ -17,6 +17,7 @@ from chipledger_server.usecases.views import (
     ChipSummary,
     Dispute,
     EventView,
+    EvidenceRound,
     HostKey,
     LogEntry,
     Run,
@@ -183,6 +184,10 @@ class Snapshot(Protocol):
 
     def disputed(self, when: When, *, site: str) -> frozenset[tuple[int, str]]:
         """Return chip and host of claims on those chips that do not count."""
+        ...
+
+    def newest_round(self, host: str, when: When) -> EvidenceRound | None:
+        """Return the newest round of device evidence of a host."""
         ...
 
     def downtime(self, when: When) -> Sequence[tuple[int, int]]:

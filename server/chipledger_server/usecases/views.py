@@ -119,6 +119,52 @@ class Device(Answer, frozen=True, kw_only=True):
     bdf: str | None
 
 
+class Statement(Answer, frozen=True, kw_only=True):
+    """What one device signed, and what it shows; no fact stands for another.
+
+    Attributes:
+        place: position in the inventory that the host gives the device, null for none.
+        device: ``gpu``, ``nvswitch``, ``board`` or ``unknown``, by its certificates.
+        worth: ``none``, ``chip-signed``, ``chip-signed-firmware``, or ``witness`` for a switch.
+        pdi: its id, by its factory certificate.
+        die: its die, by its certificates.
+        driver: driver version in the signed report.
+        vbios: VBIOS version in the signed report.
+        facts: each question and what became of it: pass, fail, not-checked, not-stated.
+        reasons: why facts are not ``pass``.
+        digest: SHA-256 of the statement's bytes.
+    """
+
+    place: int | None
+    device: str
+    worth: str
+    pdi: str | None
+    die: str | None
+    driver: str | None
+    vbios: str | None
+    facts: dict[str, str]
+    reasons: tuple[str, ...]
+    digest: Digest
+
+
+class EvidenceRound(Answer, frozen=True, kw_only=True):
+    """One round of a host: its devices were asked to sign over a nonce of the collector.
+
+    Attributes:
+        at_ms: when the answer arrived.
+        judged_ms: when it was judged, null before.
+        token: the report that carried it.
+        statements: what the devices signed.
+        reasons: why devices did not, in the host's own words.
+    """
+
+    at_ms: Millis
+    judged_ms: Millis | None
+    token: Digest
+    statements: tuple[Statement, ...]
+    reasons: tuple[str, ...]
+
+
 class HostDetail(Answer, frozen=True, kw_only=True):
     """One host with its chain, its keys and what it holds."""
 
@@ -134,6 +180,7 @@ class HostDetail(Answer, frozen=True, kw_only=True):
     keys: tuple[HostKey, ...]
     views: tuple[View, ...]
     devices: tuple[Device, ...]
+    evidence: EvidenceRound | None
     runs: tuple[Run, ...]
     chain: tuple[ChainLink, ...]
 
@@ -186,6 +233,8 @@ class ChipDetail(Answer, frozen=True, kw_only=True):
     host: str | None
     sightings: tuple[Sighting, ...]
     disputes: tuple[Dispute, ...]
+    signed_ms: Millis | None
+    statement: Statement | None
 
 
 class FindingView(Answer, frozen=True, kw_only=True):

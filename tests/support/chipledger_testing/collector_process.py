@@ -216,9 +216,9 @@ class CollectorProcess:
             raise AssertionError(reply.body)
         return msgspec.json.decode(reply.body, type=Challenge)
 
-    def report(self, *tokens: Token) -> Reply:
-        """Send tokens in one body."""
-        return self.post("/v1/reports", encode_body(tokens))
+    def report(self, *tokens: Token, blobs: Sequence[bytes] = ()) -> Reply:
+        """Send tokens and blobs in one body."""
+        return self.post("/v1/reports", encode_body(tokens, blobs))
 
     def command(self, *arguments: str) -> str:
         """Run a command of an administrator on the same database and return its output."""

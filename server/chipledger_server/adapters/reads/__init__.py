@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 from chipledger_book.events import LedgerRecord
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.adapters import schema
-from chipledger_server.adapters.reads import book, chips, findings, hosts, log, sightings
+from chipledger_server.adapters.reads import book, chips, evidence, findings, hosts, log, sightings
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.reading import (
     ChipsAsked,
@@ -29,6 +29,7 @@ from chipledger_server.usecases.views import (
     ChipSummary,
     Dispute,
     EventView,
+    EvidenceRound,
     HostKey,
     LogEntry,
     Run,
@@ -75,6 +76,10 @@ class SqlSnapshot:
     def disputed(self, when: When, *, site: str) -> frozenset[tuple[int, str]]:
         """Return chip and host of claims on those chips that do not count."""
         return sightings.disputed(self._connection, when, site=site)
+
+    def newest_round(self, host: str, when: When) -> EvidenceRound | None:
+        """Return the newest round of device evidence of a host."""
+        return evidence.newest_round(self._connection, host, when)
 
     def downtime(self, when: When) -> Sequence[tuple[int, int]]:
         """Return when the collector itself was not accepting."""

@@ -9,7 +9,7 @@ from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.hosts import devices
-from chipledger_server.usecases.views import ChipDetail, ChipSummary, Device
+from chipledger_server.usecases.views import ChipDetail, ChipSummary, Device, Statement
 
 SIGHTINGS_SHOWN: Final = 100
 
@@ -60,7 +60,16 @@ def chip_detail(look: Look, chip: int) -> ChipDetail:
         host=counted.claim.host if counted else None,
         sightings=tuple(sightings.seen),
         disputes=tuple(look.snapshot.disputes(chip, look.when, scope=look.scope)),
+        signed_ms=counted.claim.signed_ms if counted else None,
+        statement=_statement(look, counted) if counted else None,
     )
+
+
+def _statement(look: Look, counted: Settled) -> Statement | None:
+    """Return what the chip signed in the newest round of the host it counts on."""
+    newest = look.snapshot.newest_round(counted.claim.host, look.when)
+    statements = newest.statements if newest else ()
+    return next((one for one in statements if one.pdi and one.pdi == counted.claim.pdi), None)
 
 
 _ORDER: Final = (

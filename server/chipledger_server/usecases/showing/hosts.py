@@ -72,6 +72,7 @@ def host_detail(look: Look, host: str) -> HostDetail:
         keys=tuple(look.snapshot.keys(host, look.when)),
         views=_views(inventory),
         devices=tuple(devices(look, own)),
+        evidence=look.snapshot.newest_round(host, look.when),
         runs=tuple(look.snapshot.runs(host, look.when, limit=RUNS_SHOWN)),
         chain=tuple(links),
     )
