@@ -38,12 +38,15 @@ from chipledger_server.adapters.ingest_sqlite import IngestTables
 from chipledger_server.adapters.keys import SqliteKeys
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
+from chipledger_server.adapters.tokens_sqlite import logged_tokens
 from chipledger_server.adapters.whole_log_sqlite import SqliteWholeLog
 from chipledger_server.config import Config
 from chipledger_server.domain.arrival import Arrival, Outcome, Refusal
+from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.rounds import judge_round
 from chipledger_server.domain.vitals import Doors
 from chipledger_server.service import fold_of, sequencer_of
+from chipledger_server.usecases.challenge import Challenges
 from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import MOST_REMEMBERED, Keys
@@ -131,6 +134,7 @@ class CollectorInside:
     most_remembered: int = MOST_REMEMBERED
     ek_roots: tuple[EkRoot, ...] = ()
     connection: sqlite3.Connection = field(init=False)
+    keys: Keys = field(init=False)
     ingest: Ingest = field(init=False)
     sequencer: Sequencer = field(init=False)
     _engine: Engine = field(init=False)
@@ -151,8 +155,9 @@ class CollectorInside:
                 )
         self.connection = open_writer(path)
         self.connection.execute("PRAGMA synchronous=OFF")  # nothing here survives the test
+        self.keys = Keys(SqliteKeys(self.connection), most_remembered=self.most_remembered)
         self.ingest = Ingest(
-            keys=Keys(SqliteKeys(self.connection), most_remembered=self.most_remembered),
+            keys=self.keys,
             writer=PromptWriter(self.connection),
             clock=self.clock,
             entropy=self._entropy,
@@ -192,6 +197,33 @@ class CollectorInside:
         """Return a new enrolled host."""
         return self.admit(simulated(seed, chips=chips), site=site)
 
+    def make_code(self, seed: str, *, site: str = "ams-1", uses: int = 1) -> str:
+        """Return a new enrolment code."""
+        text = code_text(seed)
+        with for_writing(self._engine).begin() as connection:
+            connection.execute(
+                insert(schema.enrolment_codes).values(
+                    code_hash=hashlib.sha256(text.encode()).digest(),
+                    site=site,
+                    uses_left=uses,
+                    expires_ms=FAR_MS,
+                    created_ms=0,
+                    principal="test",
+                )
+            )
+        return text
+
+    def challenges(self) -> Challenges:
+        """Return the challenges' door."""
+        return Challenges(
+            keys=self.keys,
+            clock=self.clock,
+            entropy=self._entropy,
+            nonce_keys=NONCE_KEYS,
+            policy=self.config.policy,
+            counts=self.counts,
+        )
+
     def admit(self, host: SimulatedHost, *, site: str = "ams-1") -> SimulatedHost:
         """Enrol `host` and return it."""
         text = code_text(f"{site}/{host.seed}")
@@ -208,7 +240,7 @@ class CollectorInside:
             )
         enrolment = self.enrolments().enrol(host.enrolment(text))
         if not isinstance(enrolment, Enrolment):
-            raise AssertionError("a software key is enrolled at once")
+            raise TypeError("a software key is enrolled at once")
         host.host, host.site = enrolment.host, enrolment.site
         return host
 
@@ -282,6 +314,10 @@ class CollectorInside:
         patience = Patience(limit_ms=limit_ms, signature_ms=SIGNATURE_MS)
         with SqlReads(self._engine).snapshot() as snapshot:
             return settle_site(snapshot, site, when, patience)
+
+    def logged(self) -> list[LoggedToken]:
+        """Return every stored token, in log order."""
+        return logged_tokens(self.connection.execute, 1, 10_000)
 
     def findings(self, state: str = "open") -> list[str]:
         """Return the types of the findings in a state, sorted."""

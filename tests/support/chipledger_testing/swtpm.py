@@ -4,6 +4,7 @@ Needs the suite `tpm` of tools/suites.toml. Each TPM keeps its state in a folder
 copied as a cloner of virtual machines would.
 """
 
+import os
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 
 from cryptography import x509
 from tpm2_pytss import ESAPI, TCTILdr
-from tpm2_pytss.constants import ESYS_TR, TPM2_ALG, TPM2_RH, TPM2_ST, TPM2_SU
+from tpm2_pytss.constants import ESYS_TR, TPM2_ALG, TPM2_CAP, TPM2_RH, TPM2_ST, TPM2_SU
 from tpm2_pytss.TSS2_Exception import TSS2_Exception
 from tpm2_pytss.types import (
     TPM2B_AUTH,
@@ -30,9 +31,12 @@ from tpm2_pytss.types import (
 
 from chipledger_evidence.tpm.endorsement import EkRoot, root_of
 
+os.environ.setdefault("TSS2_LOG", "all+none")  # as the agent does; read once, by the C library
 _PATIENCE_S = 20
 _MOST_TRIES = 64
 _LOCKED_OUT = 0x921
+_NO_ROOM = 0x902
+_TRANSIENT = 0x80000000
 # A P-256 signing key under the protection against guessing: noDA is not among its attributes.
 _PROTECTED = bytes.fromhex("0023 000b 00040072 0000 0010 0018 000b 0003 0010 0000 0000")
 
@@ -169,8 +173,28 @@ class SoftwareTpm:
                     tpm.sign(handle, bytes(32), TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL), nothing)
                 except TSS2_Exception as error:
                     if int(error.rc) == _LOCKED_OUT:
+                        tpm.flush_context(handle)
                         return
         raise AssertionError("the TPM never locked out")
+
+    def fill(self) -> None:
+        """Leave objects in it until there is room for no other, as a careless program does."""
+        with self.speaking() as tpm:
+            for _ in range(_MOST_TRIES):
+                try:
+                    tpm.create_primary(None, "ecc")
+                except TSS2_Exception as error:
+                    if int(error.rc) == _NO_ROOM:
+                        return
+                    raise
+        raise AssertionError("the TPM never filled up")
+
+    def empty(self) -> None:
+        """Flush what was left in it."""
+        with self.speaking() as tpm:
+            _, held = tpm.get_capability(TPM2_CAP.HANDLES, _TRANSIENT, _MOST_TRIES)
+            for handle in held.data.handles:
+                tpm.flush_context(tpm.tr_from_tpmpublic(handle))
 
     def cloned(self, state: Path) -> "SoftwareTpm":
         """Return a copy, not started; this one must be switched off."""
