@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 
 from chipledger_agent.adapters.clock import SystemClock
@@ -17,6 +18,7 @@ from chipledger_agent.adapters.collector_http import Endpoint, HttpCollector
 from chipledger_agent.domain.failures import CollectorRefused
 from chipledger_agent.ports import Collector
 from chipledger_evidence.answers import ChallengeRequest, RefusedToken, ReportAnswer, Stored
+from chipledger_evidence.claims import EvidenceRef
 from chipledger_evidence.enrolment import Enrolment, EnrolmentRequest, KeyTier, sign_enrolment
 from chipledger_evidence.ids import NO_PREVIOUS, TokenId, sha256_b64, ueid
 from chipledger_evidence.inventory import inventory_digest
@@ -114,7 +116,14 @@ class Host:
         )
         return self.collector.enrol(sign_enrolment(request, self.signer))
 
-    def report(self, *, full: bool = False, nonce: str = "", chips: int = 8) -> Token:
+    def report(
+        self,
+        *,
+        full: bool = False,
+        nonce: str = "",
+        chips: int = 8,
+        evidence: tuple[EvidenceRef, ...] = (),
+    ) -> Token:
         """Sign the next report of the chain."""
         self.seq += 1
         seen = inventory(chips=chips, provider="mock")
@@ -126,6 +135,7 @@ class Host:
             "seq": self.seq,
             "prev": self.prev,
             "inv": inventory_digest(seen),
+            "evidence": evidence,
         }
         make = full_report(inventory=seen, **claims) if full else heartbeat(**claims)
         token = sign_token(make, self.signer)
@@ -244,7 +254,7 @@ def test_an_unknown_inventory_digest_is_answered_with_want_full(host: Host) -> N
     """The collector asks for what it does not know."""
     host.send(host.report(full=True, nonce=host.challenge()))
 
-    assert host.send(host.report()).want is None
+    assert host.send(host.report()).want != "full"
     assert host.send(host.report(chips=7)).want == "full"
 
 
@@ -264,6 +274,33 @@ def test_a_challenge_is_good_for_one_report(host: Host) -> None:
 
     assert isinstance(result, RefusedToken)
     assert result.code == "spent-nonce"
+
+
+def test_a_challenge_for_evidence_lives_as_long_as_devices_take(host: Host) -> None:
+    """Ten minutes instead of two."""
+    request = host.challenge_request()
+    evidence = host.collector.challenge(msgspec.structs.replace(request, purpose="evidence"))
+
+    assert evidence.expires - host.collector.challenge(request).expires >= 400
+
+
+def test_an_evidence_round_is_taken_once(host: Host) -> None:
+    """Token and blobs in one request; the echo counts as a challenge and is single use."""
+    request = msgspec.structs.replace(host.challenge_request(), purpose="evidence")
+    host.send(host.report(full=True, nonce=host.challenge()))
+    nonce = host.collector.challenge(request).nonce
+    blob = b'{"not":"an envelope"}'
+    named = EvidenceRef(bytes=len(blob), digest=sha256_b64(blob), kind="nvidia-spdm-1.1", chip=0)
+    token = host.report(nonce=nonce, evidence=(named,))
+    first = host.collector.deliver([token], [blob])
+
+    result = only(first)
+    assert isinstance(result, Stored)
+    assert result.freshness == "challenged"
+    assert only(host.collector.deliver([token], [blob])) == result
+    again = only(host.send(host.report(nonce=nonce)))
+    assert isinstance(again, RefusedToken)
+    assert again.code == "spent-nonce"
 
 
 def test_a_malleated_signature_is_refused(host: Host) -> None:

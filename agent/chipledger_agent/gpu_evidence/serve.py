@@ -28,7 +28,7 @@ from chipledger_agent.gpu_evidence.exchange import (
     decode_request,
     encode_line,
 )
-from chipledger_agent.scan.process import Spawn, hear, spawn
+from chipledger_agent.scan.process import Heard, Spawn, hear, spawn
 from chipledger_evidence.errors import EvidenceError
 
 PROGRAMS = (Path("/usr/bin/nvattest"), Path("/usr/local/bin/nvattest"))
@@ -88,6 +88,10 @@ def answer_to(
     )
     note = child.note()
     child.close()
+    return _judged(heard, note, deadline_s=deadline_s)
+
+
+def _judged(heard: Heard, note: str, *, deadline_s: int) -> tuple[Head, bytes]:
     if heard.too_long:
         return _head(ReasonCode.NVATTEST_OVERSIZE, f"more than {MAX_OUTPUT_BYTES} bytes"), b""
     if heard.overdue or heard.code is None:
