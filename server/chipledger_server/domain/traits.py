@@ -109,7 +109,8 @@ def suspicions(inventory: Inventory) -> list[str]:
         said.append("another library can be loaded before it")
     if library is not None:
         folder, _, name = library.path.rpartition("/")
-        if not f"{folder}/".startswith(DRIVER_FOLDERS) or not name.startswith(_LIBRARY):
+        known = f"{folder}/".startswith(DRIVER_FOLDERS) and "/../" not in library.path
+        if not known or not name.startswith(_LIBRARY):
             said.append(f"it is {library.path}")
         if library.owner_uid:
             said.append(f"it belongs to user {library.owner_uid}")
