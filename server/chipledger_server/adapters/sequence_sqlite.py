@@ -20,7 +20,7 @@ from chipledger_server.adapters.rows import MOST_ROWS, insert_many
 from chipledger_server.adapters.signing_sqlite import oldest_signature
 from chipledger_server.adapters.tokens_sqlite import unpack_prevs
 from chipledger_server.domain.chain import Chain, Link, Neighbours
-from chipledger_server.domain.crosscheck import Line, State
+from chipledger_server.domain.crosscheck import Line, Listed, State, listed
 from chipledger_server.domain.duplicates import Claim
 from chipledger_server.domain.findings import SEVERITY, About, Detail, Kind
 from chipledger_server.domain.hosts import HostState
@@ -206,14 +206,14 @@ class SqliteSequenceStore:
 
     # Chips
 
-    def lines(self, digest: str) -> frozenset[int] | None:
-        """Return the chips held by an inventory whose lines are resolved, else None."""
+    def lines(self, digest: str) -> Listed | None:
+        """Return the chips of an inventory whose lines are resolved, else None."""
         rows = self._execute(
             "SELECT chip, state FROM inventory_chips WHERE inventory = ?", (b64url_decode(digest),)
         ).fetchall()
         if not rows:
             return None
-        return frozenset(chip for chip, state in rows if chip is not None and state in _HELD)
+        return listed((chip, State(state)) for chip, state in rows)
 
     def put_lines(self, digest: str, lines: Sequence[tuple[Line, int | None]]) -> None:
         """Keep the resolved lines of an inventory."""
@@ -432,7 +432,6 @@ class SqliteSequenceStore:
 
 
 _RANGES: Any = tuple[tuple[int, int], ...]
-_HELD: Final = frozenset({State.READ.value, State.LOST.value})
 
 
 _digest = lru_cache(maxsize=65536)(b64url_decode)  # a host names one inventory for months

@@ -5,7 +5,7 @@ root, but a lie in one view alone shows here, and a chip that NVML does not list
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -39,6 +39,31 @@ class Line(NamedTuple):  # made for every chip of every new inventory: half a da
     device: str | None = None
     subsystem: str | None = None
     bdf: str | None = None
+
+
+class Listed(NamedTuple):
+    """The chips of an inventory, by what its lines are worth.
+
+    Attributes:
+        held: chips that the host claims by it.
+        doubted: chips that NVML lists and another view contradicts or could not confirm: no
+            claim begins by it, and none that stands is given up.
+    """
+
+    held: frozenset[int]
+    doubted: frozenset[int]
+
+
+_HELD = frozenset({State.READ, State.LOST})
+
+
+def listed(lines: Iterable[tuple[int | None, State]]) -> Listed:
+    """Return the chips of resolved lines by what the lines are worth."""
+    known = [(chip, state) for chip, state in lines if chip is not None]
+    return Listed(
+        held=frozenset(chip for chip, state in known if state in _HELD),
+        doubted=frozenset(chip for chip, state in known if state is State.UNCONFIRMED),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 from chipledger_book.catalogue import Catalogue, ObservedModel, Unknown, identify
 from chipledger_book.terms import day_of
 from chipledger_evidence.inventory import Inventory, Status
-from chipledger_server.domain.crosscheck import Checked, Line, State, check
+from chipledger_server.domain.crosscheck import Checked, Line, Listed, State, check, listed
 from chipledger_server.domain.duplicates import Claim, overlaps, settle
 from chipledger_server.domain.findings import MOST_LISTED, About, Kind, finding_id
 from chipledger_server.domain.hosts import HostState, LoggedToken
@@ -17,7 +17,6 @@ from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence_store import SequenceStore
 
 _MOST_NAMED = 10_000
-HELD = frozenset({State.READ, State.LOST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +39,13 @@ class Holdings:
     def take(self, host: HostState, inventory: Inventory, token: LoggedToken) -> None:
         """Make `inventory` what `host` holds from this token on.
 
-        A failed scan gives nothing up: what it does not list was not looked at.
+        A failed scan gives nothing up: what it does not list was not looked at. Nor does a line
+        that another view does not confirm: the chip counts for nothing, and stays this host's.
         """
         checked = check(inventory)
-        held, changes = self._resolve(host, checked, token)
-        gone = host.chips - held if inventory.status is Status.OK else frozenset[int]()
+        (held, doubted), changes = self._resolve(host, checked, token)
+        kept = held | (host.chips & doubted)
+        gone = host.chips - kept if inventory.status is Status.OK else frozenset[int]()
         unanswered = {chip for chip in gone if self._unanswered(host, chip)}
         for chip in gone - unanswered:
             self._release(host, chip, token)
@@ -53,7 +54,7 @@ class Holdings:
             for other in self.store.claimants(chip, host.id):
                 host.rivals.setdefault(other.id, set()).add(chip)
                 other.rivals.setdefault(host.id, set()).add(chip)
-        host.chips = held | unanswered if inventory.status is Status.OK else host.chips | held
+        host.chips = kept | unanswered if inventory.status is Status.OK else host.chips | held
         self._note(host, inventory, checked, token)
         if changes:
             listed = changes[:MOST_LISTED]
@@ -125,12 +126,13 @@ class Holdings:
 
         So does the one before a failed scan, as long as no scan has succeeded since.
         """
-        held = None if host.inv is None else self.store.lines(host.inv)
-        if held is None or chip in held:
+        named = None if host.inv is None else self.store.lines(host.inv)
+        if named is None or chip in named.held or chip in named.doubted:
             return True
         if host.held is None or host.held == host.inv:
             return False
-        return chip in (self.store.lines(host.held) or ())
+        before = self.store.lines(host.held)
+        return before is not None and (chip in before.held or chip in before.doubted)
 
     def _dispute(
         self, host: HostState, other: HostState, chip: int, at_ms: int
@@ -198,8 +200,8 @@ class Holdings:
 
     def _resolve(
         self, host: HostState, checked: Checked, token: LoggedToken
-    ) -> tuple[frozenset[int], list[Resolved]]:
-        """Return the chips held, and the pairs of identifiers that changed."""
+    ) -> tuple[Listed, list[Resolved]]:
+        """Return the chips listed, and the pairs of identifiers that changed."""
         known = self.store.lines(token.claims.inv)
         if known is not None:
             return known, []
@@ -216,8 +218,7 @@ class Holdings:
                     chip = self._identify(host, line, token, changes)
             resolved.append((line, chip))
         self.store.put_lines(token.claims.inv, resolved)
-        held = (chip for line, chip in resolved if chip is not None and line.state in HELD)
-        return frozenset(held), changes
+        return listed((chip, line.state) for line, chip in resolved), changes
 
     def _identify(
         self, host: HostState, line: Line, token: LoggedToken, changes: list[Resolved]

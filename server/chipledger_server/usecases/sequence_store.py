@@ -6,7 +6,7 @@ from typing import Protocol
 from chipledger_evidence.claims import Refused
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.domain.chain import Link, Neighbours
-from chipledger_server.domain.crosscheck import Line
+from chipledger_server.domain.crosscheck import Line, Listed
 from chipledger_server.domain.duplicates import Claim
 from chipledger_server.domain.findings import About, Detail, Kind
 from chipledger_server.domain.hosts import HostState
@@ -44,8 +44,8 @@ class SequenceStore(Protocol):
         """End a run where it was last seen."""
         ...
 
-    def lines(self, digest: str) -> frozenset[int] | None:
-        """Return the chips held by an inventory whose lines are resolved, else None."""
+    def lines(self, digest: str) -> Listed | None:
+        """Return the chips of an inventory whose lines are resolved, else None."""
         ...
 
     def put_lines(self, digest: str, lines: Sequence[tuple[Line, int | None]]) -> None:

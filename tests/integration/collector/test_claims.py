@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chipledger_evidence.inventory import Inventory, Status
+from chipledger_evidence.inventory import Inventory, Status, Unread, Why
 from chipledger_testing.collector_inside import HOUR_MS, CollectorInside
 from chipledger_testing.hosts import chip_of, inventory_of, simulated
 
@@ -273,6 +273,41 @@ def test_a_failed_scan_does_not_hand_a_chip_to_a_rival(
     assert inside.findings() == ["duplicate-identity"]
     assert (one.host, 2, since_ms) in claimed(inside)
     assert inside.rows("SELECT count(*) FROM disputes WHERE until_ms IS NULL") == [(1,)]
+
+
+@pytest.mark.parametrize("view", ["pci", "proc"])
+def test_a_view_that_cannot_be_read_does_not_hand_a_chip_to_a_rival(
+    inside: CollectorInside, view: str
+) -> None:
+    """The chip counts for nothing while nobody confirms it; the claim stays the owner's."""
+    one = inside.enrol("a")
+    good = one.inventory
+    inside.report(inside.full(one))
+    inside.pass_time(MINUTE_MS)
+    blind: dict[str, Any] = {view: (), "unread": {view: Unread(why=Why.OS_ERROR)}}
+    one.inventory = replace(good, **blind)
+    inside.report(inside.full(one))
+    assert inside.standings("ams-1") == ["uncounted"] * 2
+    two = simulated("b")
+    two.inventory = inventory_of(good.chips[0], chip_of("b", 1))
+    inside.pass_time(MINUTE_MS)
+    inside.admit(two, site="kul-1")
+    inside.report(inside.full(two))
+    inside.pass_time(MINUTE_MS)
+    inside.report(inside.heartbeat(one))
+    assert inside.rows("SELECT host, kept_host, until_ms FROM disputes") == [
+        (two.host, one.host, None)
+    ]
+
+
+def test_a_line_that_nobody_confirms_makes_no_claim(inside: CollectorInside) -> None:
+    """Else a lie in one view alone could take a chip from its owner."""
+    two = simulated("b")
+    two.inventory = replace(inventory_of(chip_of("a", 0)), pci=())
+    inside.admit(two, site="kul-1")
+    inside.report(inside.full(two))
+
+    assert claimed(inside) == []
 
 
 def test_a_standing_dispute_outlives_a_failed_scan(inside: CollectorInside) -> None:
