@@ -133,7 +133,7 @@ class CorelibSource:
             raise FailedError(ReasonCode.SERVICE_ABSENT, f"{self._address}: {error}") from error
         except (OSError, EvidenceError) as error:
             raise FailedError(ReasonCode.SERVICE_FAILED, str(error)) from error
-        return _items(output, nonce)
+        return read_output(output, nonce)
 
     def _exchange(self, connection: socket.socket, line: bytes, deadline_ms: int) -> bytes:
         self._hurry(connection, deadline_ms)
@@ -166,8 +166,12 @@ class CorelibSource:
         connection.settimeout(left_ms / 1000)
 
 
-def _items(output: bytes, nonce: bytes) -> tuple[_Item, ...]:
-    """Return the devices in the program's output, each checked as far as it can be here."""
+def read_output(output: bytes, nonce: bytes) -> tuple[_Item, ...]:
+    """Return the devices in the program's output, each checked as far as it can be here.
+
+    Raises:
+        FailedError: with the reason; nothing of such an output is used.
+    """
     try:
         said = msgspec.json.decode(output, type=_Output)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

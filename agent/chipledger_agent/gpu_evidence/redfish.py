@@ -268,7 +268,7 @@ class _Visit:
         if action is None or root.component_integrity_enabled is False:
             raise BmcError(ReasonCode.NOT_OFFERED, "no signed measurements here")
         answer = bmc.ask("POST", action.target, {"Nonce": self._nonce.hex(), "SlotId": slot})
-        said = _measured(answer)
+        said = read_measured(answer)
         task = _task_of(answer, said)
         while said.signed_measurements is None:
             if said.task_state == "Completed":
@@ -280,7 +280,7 @@ class _Visit:
                 raise BmcError(ReasonCode.REDFISH_TASK_FAILED, said.task_state)
             self._pause_ms(_patience_ms(answer))
             answer = bmc.ask("GET", task)
-            said = _measured(answer)
+            said = read_measured(answer)
         return _bytes_of(said.signed_measurements)
 
 
@@ -292,7 +292,8 @@ def _chain(bmc: Bmc, root: _Component) -> tuple[bytes, int]:
     return said.certificate_string.encode(), slot or 0
 
 
-def _measured(answer: Answer) -> _Measured:
+def read_measured(answer: Answer) -> _Measured:
+    """Return the result or task in `answer`; raises `BmcError`."""
     empty = answer.status == _ACCEPTED and not answer.body  # a monitor with nothing to say yet
     return _Measured() if empty else answer.read(_Measured)
 

@@ -199,3 +199,36 @@ def test_every_default_is_accepted_by_its_own_key() -> None:
     for key in KEYS:
         if isinstance(key.default, int | str):
             assert key.read(key.default) == key.default
+
+
+def test_no_device_is_asked_unless_somebody_says_so(tmp_path: Path) -> None:
+    """A call for evidence can hurt what runs on the chips."""
+    evidence = load_config(write(tmp_path, GOOD)).evidence
+
+    assert (evidence.nvml, evidence.corelib, evidence.redfish_url) == (False, False, "")
+    assert evidence.interval_s == 12 * 3600
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("interval_s = 60\n", "evidence.interval_s must be from 3600"),
+        ("nvml = 1\n", "evidence.nvml must be true or false"),
+        ('redfish_url = "http://192.0.2.20"\n', "evidence.redfish_url"),
+        ('redfish_url = "http://127.0.0.1"\n', "evidence.redfish_url must be an https://"),
+        ('redfish_url = "https://u:p@192.0.2.20"\n', "evidence.redfish_url must hold no user"),
+        ('redfish_url = "https://192.0.2.20"\n', "evidence.redfish_pin_file is missing"),
+        (
+            'redfish_url = "https://192.0.2.20"\nredfish_pin_file = "/etc/pin"\n',
+            "evidence.redfish_credentials_file is missing",
+        ),
+    ],
+)
+def test_a_source_of_evidence_that_would_not_be_safe_is_refused(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    """Asked too often, without TLS, without pin, or with a password in the configuration."""
+    error = refused(write(tmp_path, f"{GOOD}[evidence]\n{text}"))
+
+    assert error.code == AgentCode.CONFIG_BAD_VALUE
+    assert words in error.detail
