@@ -151,7 +151,8 @@ def device_of(chain: Sequence[Certificate]) -> Device:
         raise GpuEvidenceError(GpuCode.UNKNOWN_DEVICE, f"the names {told} are of no one device")
     serial = chain[CHIP].serial
     rot = names.rots.get(serial[0]) if len(serial) == PDI_BYTES + 1 else None
-    said = Rot.SWITCH if claimed is DeviceClass.NVSWITCH else Rot(rots.pop().lower())
+    switch = claimed is DeviceClass.NVSWITCH
+    said = Rot.SWITCH if switch else Rot(parts[CHIP - FAMILY]["rot"].lower())
     if rot is None or rot is not said or serial[1:] in _NO_PDI:
         raise GpuEvidenceError(
             GpuCode.SERIAL_NOT_A_PDI,
