@@ -22,6 +22,7 @@ from chipledger_server.adapters.entropy import system_entropy
 from chipledger_server.adapters.files import publish, write_secret
 from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.people import SqlCodes, SqlPeople
+from chipledger_server.adapters.proposals import SqlProposals
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
@@ -140,6 +141,7 @@ class Desk:
         ledger: the book.
         reads: everything that can be looked at.
         measure: tables and policy of a balance.
+        proposals: what takes two people, of hosts.
     """
 
     config: Config
@@ -149,6 +151,7 @@ class Desk:
     ledger: SqlLedger
     reads: SqlReads
     measure: Measure
+    proposals: SqlProposals
 
 
 def open_desk(config: Config) -> Desk:
@@ -175,6 +178,7 @@ def open_desk(config: Config) -> Desk:
         ledger=SqlLedger(engine),
         reads=SqlReads(engine),
         measure=measure_of(config),
+        proposals=SqlProposals(engine),
     )
 
 

@@ -36,6 +36,10 @@ class Code(StrEnum):
     NAME_TAKEN = "name-taken"
     LAST_ADMINISTRATOR = "last-administrator"
     ALREADY_REVOKED = "already-revoked"
+    ALREADY_PROPOSED = "already-proposed"
+    ALREADY_DECIDED = "already-decided"
+    SAME_PERSON = "same-person"
+    UNKNOWN_PROPOSAL = "unknown-proposal"
     # our fault
     INTERNAL_ERROR = "internal-error"
 

@@ -43,6 +43,10 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
     Code.NAME_TAKEN: HTTPStatus.CONFLICT,
     Code.LAST_ADMINISTRATOR: HTTPStatus.CONFLICT,
     Code.ALREADY_REVOKED: HTTPStatus.CONFLICT,
+    Code.ALREADY_PROPOSED: HTTPStatus.CONFLICT,
+    Code.ALREADY_DECIDED: HTTPStatus.CONFLICT,
+    Code.SAME_PERSON: HTTPStatus.FORBIDDEN,
+    Code.UNKNOWN_PROPOSAL: HTTPStatus.NOT_FOUND,
     Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """Every code of a refused request; a test holds the table complete."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chipledger_agent.cycle.enrol import rotate
 from chipledger_agent.domain.failures import AgentError, CollectorRefused, CollectorUnavailable
 from chipledger_evidence.enrolment import KeyTier
 from chipledger_testing.collector_inside import CollectorInside
-from chipledger_testing.tpm_host import TpmHost
+from chipledger_testing.tpm_host import InsideClock, TpmHost, applicant
 
 if TYPE_CHECKING:
     from chipledger_testing.swtpm import SoftwareTpm
@@ -81,9 +82,6 @@ def test_another_tpm_under_a_known_host_is_refused_and_found(
     tcti, host.tcti = host.tcti, plug("b").tcti
     following = host.keyring.following(present)
     host.tcti = tcti
-    from chipledger_agent.cycle.enrol import rotate  # noqa: PLC0415 - shows what is called
-    from chipledger_testing.tpm_host import InsideClock, applicant  # noqa: PLC0415
-
     assert host.enrolment is not None
     with pytest.raises(CollectorRefused, match="another-ek"):
         rotate(
@@ -147,7 +145,7 @@ def test_a_copied_state_folder_is_worth_nothing_at_another_tpm(
 
 
 def test_a_cleared_tpm_has_lost_its_keys_and_the_spool_stays(
-    inside: CollectorInside, host: TpmHost, tpm: "SoftwareTpm"
+    host: TpmHost, tpm: "SoftwareTpm"
 ) -> None:
     """No report can be signed any more; the code says what is needed, the scan is counted."""
     tpm.clear()
@@ -167,9 +165,7 @@ def test_a_busy_tpm_costs_one_report_and_no_more(
     assert inside.findings() == ["scans-skipped"]
 
 
-def test_a_lock_out_by_somebody_else_stops_nothing(
-    inside: CollectorInside, host: TpmHost, tpm: "SoftwareTpm"
-) -> None:
+def test_a_lock_out_by_somebody_else_stops_nothing(host: TpmHost, tpm: "SoftwareTpm") -> None:
     """Our keys take no part in it: a stranger with a wrong password does not silence a host."""
     tpm.lock_out()
     assert host.report().stored

@@ -197,6 +197,15 @@ class CollectorInside:
         """Return a new enrolled host."""
         return self.admit(simulated(seed, chips=chips), site=site)
 
+    @property
+    def engine(self) -> Engine:
+        """The database."""
+        return self._engine
+
+    def make_code_text(self, seed: str) -> str:
+        """Return a code that `make_code` made before."""
+        return code_text(seed)
+
     def make_code(self, seed: str, *, site: str = "ams-1", uses: int = 1) -> str:
         """Return a new enrolment code."""
         text = code_text(seed)
