@@ -52,13 +52,13 @@ def changed(host: SimulatedHost, index: int, **changes: object) -> Inventory:
 
 @scenario("fake-library-careless")
 def fake_library_careless(field: Field) -> None:
-    """A library from a home folder is preloaded."""
+    """A library from another folder is preloaded."""
     host = field.host("a")
     field.begin()
     provider = host.inventory.provider
     library = None
     if provider.library is not None:
-        library = replace(provider.library, path="/home/x/libnvidia-ml.so.1", owner_uid=1000)
+        library = replace(provider.library, path="/opt/other/libnvidia-ml.so.1", owner_uid=1000)
     provider = replace(provider, library=library, preload=True)
     host.inventory = replace(host.inventory, provider=provider)
     field.full(host)
