@@ -19,7 +19,7 @@ from statistics import median
 
 import msgspec
 
-from chipledger_testing.bench import agent, evidence
+from chipledger_testing.bench import agent, evidence, rounds
 from chipledger_testing.bench.server import (
     FEW,
     HOSTS,
@@ -169,6 +169,19 @@ def gpu_evidence() -> None:
     say(f"{'CPU of a chip, V':44} {cost.chip_v:7.1f}")
 
 
+def evidence_beside() -> None:
+    """Print what evidence of some hosts does to the latency of others."""
+    cost = rounds.measure()
+    say(f"\nreports without evidence, {FEW} connections; p50, p99 ms")
+    say(f"{'while nobody sends evidence':44} {cost.alone_ms[0]:5.1f}  {cost.alone_ms[1]:5.1f}")
+    say(
+        f"{'while every tenth report carries 8 chips':44} {cost.beside_ms[0]:5.1f}  {cost.beside_ms[1]:5.1f}"
+    )
+    say(
+        f"{cost.rounds} rounds of 8 chips were judged {cost.judged_s:.1f} s after the first was sent"
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -180,6 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     measures = [m for alg in ("ES256", "Ed25519") for m in collector(alg, arguments.rounds)]
     agents()
     gpu_evidence()
+    evidence_beside()
     if arguments.json is not None:
         rows = [{**asdict(measure), "cost_v": measure.cost_v} for measure in measures]
         arguments.json.write_bytes(msgspec.json.encode({"machine": facts, "measures": rows}))

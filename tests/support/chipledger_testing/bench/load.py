@@ -19,7 +19,7 @@ class Outcome:
 
     Attributes:
         wall_s: how long it took.
-        latencies_s: of each request, unordered.
+        latencies_s: of each request, in the order of the requests.
         bodies: answers, in the order of the requests.
         failed: requests not answered with 200.
     """
@@ -31,8 +31,13 @@ class Outcome:
 
     def percentile_ms(self, percent: int) -> float:
         """Return a percentile of the latencies, milliseconds."""
-        ordered = sorted(self.latencies_s)
-        return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1000
+        return percentile_ms(self.latencies_s, percent)
+
+
+def percentile_ms(latencies_s: Sequence[float], percent: int) -> float:
+    """Return a percentile of latencies, milliseconds."""
+    ordered = sorted(latencies_s)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1000
 
 
 def request(path: str, media_type: str, body: bytes, *, gzip: bool = False) -> bytes:
@@ -94,9 +99,9 @@ class _Client:
         length = int(self._buffer[at : self._buffer.find(b"\r\n", at)])
         if len(self._buffer) < head_end + len(_END) + length:
             return
-        self._outcome.latencies_s.append(time.perf_counter() - self._sent_s)
         if not self._buffer.startswith(b"HTTP/1.1 200"):
             self._outcome.failed += 1
+        self._outcome.latencies_s[self._index] = time.perf_counter() - self._sent_s
         self._outcome.bodies[self._index] = self._buffer[head_end + len(_END) :]
         self._buffer = b""
         self._next()
@@ -117,7 +122,7 @@ async def drive(
     port: int, requests: Sequence[bytes], connections: int, tls: ssl.SSLContext | None
 ) -> Outcome:
     """Send all `requests` over `connections` kept-alive connections."""
-    outcome = Outcome(bodies=[b""] * len(requests))
+    outcome = Outcome(latencies_s=[0.0] * len(requests), bodies=[b""] * len(requests))
     work = iter(enumerate(requests))
     start = time.perf_counter()
     waits = [await _open(port, work, outcome, tls) for _ in range(connections)]
@@ -130,7 +135,7 @@ async def drive_anew(
     port: int, requests: Sequence[bytes], connections: int, tls: ssl.SSLContext | None
 ) -> Outcome:
     """Send each of `requests` over a new connection, `connections` of them at a time."""
-    outcome = Outcome(bodies=[b""] * len(requests))
+    outcome = Outcome(latencies_s=[0.0] * len(requests), bodies=[b""] * len(requests))
     work = iter(enumerate(requests))
 
     async def sender() -> None:
