@@ -12,11 +12,13 @@ from typing import Final
 from chipledger_evidence.appraisal.grades import GRADE_WORDS, Grade
 from chipledger_evidence.appraisal.policy import AppraisalPolicy, FactName
 from chipledger_evidence.enrolment import KeyTier
+from chipledger_evidence.gpu.facts import EvidenceFacts
 from chipledger_evidence.ids import Digest
 
 PASS: Final = "pass"  # noqa: S105 - the word for a fact that holds
 FAIL: Final = "fail"
 _MS: Final = 1000
+_HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class SelfReport:
 
     Attributes:
         fresh: whether the host's newest fresh report lists it and the host is not silent.
-        checks_pass: whether NVML, PCI and the kernel module agree on it.
+        checks_pass: whether NVML, PCI and the kernel module agree on it, and name a chip.
         since_ms: begin of the host's unbroken run of fresh reports, Unix milliseconds.
     """
 
@@ -79,9 +81,9 @@ class Appraisal:
         expected: how it was known at best, this time included: what may be expected of it.
         dropped: it is there, and is known less well than expected, and the time to show it
             again is over.
-        counts: it is present: G1 or better, and its claim is not disputed.
+        counts: it is present: fresh, G1 or better, and its claim is not disputed.
         reasons: in words, why this grade.
-        lapses_ms: when the grade ends unless evidence comes again; absent where it does not.
+        lapses_ms: last moment of the grade unless evidence comes again; absent where it stays.
     """
 
     grade: Grade
@@ -92,26 +94,53 @@ class Appraisal:
     lapses_ms: int | None = None
 
 
+def received(facts: EvidenceFacts, *, at_ms: int, digest: Digest | None = None) -> ReceivedEvidence:
+    """Return what was checked of a device's statement that arrived at a time."""
+    return ReceivedEvidence(
+        received_ms=at_ms,
+        device_class=facts.device_class.value,
+        facts={name: facts.of(name).value for name in FactName},
+        digest=digest,
+    )
+
+
+def grade_of(*, listed: bool, signed: bool) -> Grade:
+    """Return how a chip is known: by itself, by its driver, or by documents alone.
+
+    Args:
+        listed: its driver listed it, and no other view contradicts that. A signature raises the
+            grade of such a line and of nothing else: where views differ, nothing says that the
+            chip which signed is this line.
+        signed: a statement of its own, which counts now, arrived from the host.
+    """
+    if not listed:
+        return Grade.G0
+    return Grade.G3 if signed else Grade.G1
+
+
+def is_current(received_ms: int, *, at_ms: int, lifetime_ms: int) -> bool:
+    """Tell whether what arrived at one time counts at another: from then on, the end included."""
+    return 0 <= at_ms - received_ms <= lifetime_ms
+
+
 def appraise(facts: ChipFacts, policy: AppraisalPolicy, *, at_ms: int) -> Appraisal:
     """Return the verdict on a chip as of `at_ms`.
 
-    Evidence received at `r` counts in [r, r + lifetime). A host that has just come back has the
+    Evidence received at `r` counts in [r, r + lifetime]. How a chip is known does not change
+    when its host falls silent; it is not present then. A host that has just come back has the
     grace of the policy before a chip counts as dropped, so that its first round can arrive.
     """
     signed = _why_not_signed(facts.evidence, policy, at_ms)
-    reported = _why_not_reported(facts.report)
-    grade = Grade.G0
-    if not signed:
-        grade = Grade.G3
-    elif not reported:
-        grade = Grade.G1
+    listed = facts.report is not None and facts.report.checks_pass
+    grade = grade_of(listed=listed, signed=not signed)
     expected = max(facts.best, grade)
+    fresh = facts.report is not None and facts.report.fresh
     return Appraisal(
         grade=grade,
         expected=expected,
         dropped=expected > grade and _is_due(facts.report, policy, at_ms),
-        counts=grade > Grade.G0 and not facts.disputed,
-        reasons=_reasons(grade, signed, reported, facts),
+        counts=fresh and grade > Grade.G0 and not facts.disputed,
+        reasons=_reasons(grade, signed, _why_not_reported(facts.report), facts),
         lapses_ms=_lapses_ms(facts.evidence, policy) if grade is Grade.G3 else None,
     )
 
@@ -129,7 +158,7 @@ def _is_due(report: SelfReport | None, policy: AppraisalPolicy, at_ms: int) -> b
 
 
 def _lapses_ms(evidence: ReceivedEvidence | None, policy: AppraisalPolicy) -> int | None:
-    return None if evidence is None else evidence.received_ms + policy.evidence_lifetime_s * _MS
+    return None if evidence is None else evidence.received_ms + policy.evidence_lifetime_ms
 
 
 def _why_not_signed(
@@ -139,11 +168,12 @@ def _why_not_signed(
         return ("the chip has signed nothing",)
     if faults := _faults(evidence, policy):
         return faults
+    lifetime_ms = policy.evidence_lifetime_ms
+    if is_current(evidence.received_ms, at_ms=at_ms, lifetime_ms=lifetime_ms):
+        return ()
     if evidence.received_ms > at_ms:
         return ("its evidence came later",)
-    if at_ms - evidence.received_ms >= policy.evidence_lifetime_s * _MS:
-        return (f"its evidence is older than {policy.evidence_lifetime_s // 3600} hours",)
-    return ()
+    return (f"its evidence is older than {lifetime_ms // _HOUR_MS} hours",)
 
 
 def _faults(evidence: ReceivedEvidence, policy: AppraisalPolicy) -> Sequence[str]:
@@ -179,7 +209,7 @@ def _reasons(
 ) -> tuple[str, ...]:
     known = {
         Grade.G3: "the chip signed over our nonce",
-        Grade.G1: "the driver says so, and its views agree",
+        Grade.G1: "its driver listed it, and the views agreed",
     }.get(grade, "nothing that is known now speaks for it")
     said = [f"{GRADE_WORDS[grade]}: {known}", *signed, *reported]
     if facts.disputed:

@@ -71,7 +71,7 @@ class AppraisalPolicy(Wire, frozen=True, kw_only=True):
         valid_from: first day it speaks of (UTC calendar day).
         source: why it is so.
         evidence_round_s: seconds between two rounds of evidence that a host is asked for.
-        evidence_lifetime_s: seconds for which evidence lifts a chip's grade.
+        evidence_lifetime_s: seconds for which evidence lifts a chip's grade, the end included.
         evidence_grace_s: seconds a host that was away has for its first round of evidence.
         chip_signed: what makes evidence a chip's own statement (grade G3).
         key_tiers: what a host key's tier is worth, for every tier.
@@ -88,6 +88,11 @@ class AppraisalPolicy(Wire, frozen=True, kw_only=True):
     chip_signed: ChipSigned
     key_tiers: dict[KeyTier, TierMeaning]
     valid_to: Day | None = None
+
+    @property
+    def evidence_lifetime_ms(self) -> int:
+        """For how long evidence lifts a chip's grade, milliseconds."""
+        return self.evidence_lifetime_s * 1000
 
     @property
     def digest(self) -> Digest:

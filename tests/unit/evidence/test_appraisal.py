@@ -108,7 +108,7 @@ def test_a_genuine_switch_or_board_is_no_chip(device_class: str) -> None:
 
 @pytest.mark.parametrize(
     ("age_ms", "expected"),
-    [(0, Grade.G3), (26 * HOUR_MS - 1, Grade.G3), (26 * HOUR_MS, Grade.G1), (-1, Grade.G1)],
+    [(0, Grade.G3), (26 * HOUR_MS, Grade.G3), (26 * HOUR_MS + 1, Grade.G1), (-1, Grade.G1)],
 )
 def test_evidence_lifts_a_grade_for_26_hours(age_ms: int, expected: Grade) -> None:
     """From the moment it is received, and never before."""

@@ -102,7 +102,11 @@ def test_evidence_that_is_wrong_is_worse_than_none(fact: str) -> None:
 
 @pytest.mark.parametrize(
     "signed",
-    [evidence(chain="not-checked"), evidence(age_s=26 * 3600), evidence(device_class="nvswitch")],
+    [
+        evidence(chain="not-checked"),
+        evidence(age_s=26 * 3600 + 1),
+        evidence(device_class="nvswitch"),
+    ],
     ids=["unchecked", "too old", "of a switch"],
 )
 def test_evidence_that_does_not_count_is_as_good_as_none(signed: ReceivedEvidence) -> None:
