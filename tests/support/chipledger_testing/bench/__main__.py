@@ -173,13 +173,12 @@ def evidence_beside() -> None:
     """Print what evidence of some hosts does to the latency of others."""
     cost = rounds.measure()
     say(f"\nreports without evidence, {FEW} connections; p50, p99 ms")
-    say(f"{'while nobody sends evidence':44} {cost.alone_ms[0]:5.1f}  {cost.alone_ms[1]:5.1f}")
-    say(
-        f"{'while every tenth report carries 8 chips':44} {cost.beside_ms[0]:5.1f}  {cost.beside_ms[1]:5.1f}"
-    )
-    say(
-        f"{cost.rounds} rounds of 8 chips were judged {cost.judged_s:.1f} s after the first was sent"
-    )
+    for what, (p50_ms, p99_ms) in (
+        ("while nobody sends evidence", cost.alone_ms),
+        ("while every tenth report carries 8 chips", cost.beside_ms),
+    ):
+        say(f"{what:44} {p50_ms:5.1f}  {p99_ms:5.1f}")
+    say(f"{cost.rounds} rounds of 8 chips: judged {cost.judged_s:.1f} s after the first was sent")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
