@@ -143,6 +143,13 @@ def _views(agent: Agent) -> Finding:
     )
 
 
+def _evidence(agent: Agent) -> Finding:
+    on = [source.name for source in agent.evidence_sources() if source.asks]
+    every = f"{', '.join(on)}, every {agent.config.evidence.interval_s} s; not asked now"
+    off = "no source is switched on: chips stay self-reported, and full reports say why"
+    return Finding(step="device evidence", verdict=Verdict.GOOD, detail=every if on else off)
+
+
 def _collector(agent: Agent) -> Finding:
     health = agent.collector().health()
     url = agent.config.collector.url
@@ -207,6 +214,7 @@ _STEPS: dict[str, Callable[[Agent], Finding]] = {
     "key": _key,
     "enrolment": _enrolment,
     "driver views": _views,
+    "device evidence": _evidence,
     "collector": _collector,
     "chain": _chain,
     "spool": _spool,

@@ -228,7 +228,7 @@ def test_doctor_finds_nothing_on_a_good_host(shell: Shell) -> None:
     exit_code, text = shell.type("doctor")
 
     assert exit_code is Exit.OK
-    assert re.findall(r"^(\w+)", text, re.MULTILINE) == ["good"] * 8
+    assert re.findall(r"^(\w+)", text, re.MULTILINE) == ["good"] * 9
 
 
 def test_doctor_names_what_is_missing_and_what_to_do(shell: Shell) -> None:
