@@ -94,7 +94,9 @@ class Appraisal:
     lapses_ms: int | None = None
 
 
-def received(facts: EvidenceFacts, *, at_ms: int, digest: Digest | None = None) -> ReceivedEvidence:
+def as_received(
+    facts: EvidenceFacts, at_ms: int, *, digest: Digest | None = None
+) -> ReceivedEvidence:
     """Return what was checked of a device's statement that arrived at a time."""
     return ReceivedEvidence(
         received_ms=at_ms,
@@ -209,7 +211,7 @@ def _reasons(
 ) -> tuple[str, ...]:
     known = {
         Grade.G3: "the chip signed over our nonce",
-        Grade.G1: "its driver listed it, and the views agreed",
+        Grade.G1: "the driver says so, and its views agree",
     }.get(grade, "nothing that is known now speaks for it")
     said = [f"{GRADE_WORDS[grade]}: {known}", *signed, *reported]
     if facts.disputed:

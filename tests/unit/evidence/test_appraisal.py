@@ -62,23 +62,31 @@ def test_what_only_the_driver_says_is_self_reported() -> None:
 
 @pytest.mark.parametrize(
     "report",
-    [None, replace(REPORTED, fresh=False), replace(REPORTED, checks_pass=False)],
-    ids=["never listed", "silent", "views differ"],
+    [None, replace(REPORTED, checks_pass=False)],
+    ids=["never listed", "views differ"],
 )
-def test_a_driver_s_word_counts_only_fresh_and_with_agreeing_views(
-    report: SelfReport | None,
-) -> None:
+def test_a_driver_s_word_counts_only_with_agreeing_views(report: SelfReport | None) -> None:
     """Everything else is as good as a declaration, and says why."""
     verdict = appraise(facts(report=report), shipped_policy(), at_ms=AT_MS)
     assert (verdict.grade, verdict.counts, verdict.dropped) == (Grade.G0, False, False)
     assert len(verdict.reasons) == 3
 
 
-def test_a_chip_that_signed_is_chip_signed_even_where_views_differ() -> None:
-    """The certificate names the chip; the driver need not be believed."""
+def test_a_silent_chip_is_known_as_well_as_before_and_is_not_present() -> None:
+    """How it is known, and whether it is there, are two questions."""
+    silent = replace(REPORTED, fresh=False)
+    for signed, expected in ((None, Grade.G1), (evidence(), Grade.G3)):
+        verdict = appraise(facts(report=silent, signed=signed), shipped_policy(), at_ms=AT_MS)
+        assert (verdict.grade, verdict.counts) == (expected, False)
+        assert "no fresh report of its host lists it" in verdict.reasons
+
+
+def test_a_signature_raises_the_grade_of_a_listed_line_alone() -> None:
+    """Where views differ, nothing says that the chip which signed is this line."""
     assert grade(facts(signed=evidence())) is Grade.G3
     odd = replace(REPORTED, checks_pass=False)
-    assert grade(facts(report=odd, signed=evidence())) is Grade.G3
+    assert grade(facts(report=odd, signed=evidence())) is Grade.G0
+    assert grade(facts(report=None, signed=evidence())) is Grade.G0
 
 
 @pytest.mark.parametrize("name", ["chain", "class", "signature", "nonce"])
