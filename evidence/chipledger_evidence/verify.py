@@ -27,7 +27,7 @@ from chipledger_evidence.errors import Code, EvidenceError
 from chipledger_evidence.ids import HostId, SiteId, TokenId, sha256_b64
 from chipledger_evidence.inventory import Inventory
 from chipledger_evidence.keys import PublicKey
-from chipledger_evidence.token import Token, parse_header
+from chipledger_evidence.token import Header, Token, parse_header
 
 REAL_PROVIDER = "nvml"
 
@@ -88,17 +88,7 @@ def verify_token(token: Token, trust: Trust, *, known: Known | None = None) -> V
     if len(token.payload) > MAX_TOKEN_BYTES:  # step 1
         raise EvidenceError(Code.OVERSIZE, f"payload of {len(token.payload)} bytes")
     header = parse_header(token.header)
-    host = trust(header.kid)  # step 2
-    if host is None:
-        raise EvidenceError(
-            Code.UNKNOWN_KEY, f"no host is enrolled with key {header.kid}", hint="enrol first"
-        )
-    if host.revoked:
-        raise EvidenceError(Code.REVOKED_KEY, f"key {header.kid} of {host.host} is revoked")
-    if header.alg != host.key.alg:
-        raise EvidenceError(
-            Code.WRONG_ALGORITHM, f"key {header.kid} signs {host.key.alg}, not {header.alg}"
-        )
+    host = _trusted(header, trust)  # step 2
     host.key.verify(token.signature, token.signing_input)  # step 3
     said: AnySealedVersion = decode_strict(token.payload, AnySealedVersion)  # type: ignore[arg-type] # 4
     sealed = present(said)
@@ -114,6 +104,22 @@ def verify_token(token: Token, trust: Trust, *, known: Known | None = None) -> V
     return VerifiedToken(
         identity=token.identity, claims=claims, token=token, trust=host, statement=statement
     )
+
+
+def _trusted(header: Header, trust: Trust) -> HostTrust:
+    """Return what is believed about the key that a header names, if it may sign so."""
+    host = trust(header.kid)
+    if host is None:
+        raise EvidenceError(
+            Code.UNKNOWN_KEY, f"no host is enrolled with key {header.kid}", hint="enrol first"
+        )
+    if host.revoked:
+        raise EvidenceError(Code.REVOKED_KEY, f"key {header.kid} of {host.host} is revoked")
+    if header.alg != host.key.alg:
+        raise EvidenceError(
+            Code.WRONG_ALGORITHM, f"key {header.kid} signs {host.key.alg}, not {header.alg}"
+        )
+    return host
 
 
 def _open(

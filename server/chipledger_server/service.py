@@ -8,12 +8,13 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from chipledger_book.shipped import catalogue
+from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.entry import EntryType
 from chipledger_evidence.gpu.roots import NVIDIA
 from chipledger_evidence.nonce import MIN_KEY_BYTES
@@ -82,6 +83,19 @@ class _Collector:
     writer: SqliteWriter
     evidence: EvidenceJob
 
+    def start(self, *, ended: Callable[[], None]) -> None:
+        """Begin to store and to judge; `ended` is called when nothing can be stored any more."""
+        self.writer.start(ended=ended)
+        self.evidence.start()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_PACE)
+
+    async def stop(self) -> None:
+        """End after the round that is being judged, and when what was taken is durable."""
+        await asyncio.get_running_loop().run_in_executor(None, self.evidence.stop)
+        await self.writer.stop()
+
 
 async def serve(config: Config, *, supervisor: str | None = None) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -102,11 +116,7 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
         loop.add_signal_handler(number, stop.set)
     collector = _assemble(config, loop)
     sock, url = bind(config.listen)
-    collector.writer.start(ended=stop.set)
-    collector.evidence.start()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_PACE)
+    collector.start(ended=stop.set)
 
     def ready() -> None:
         if config.listen.address_file is not None:
@@ -117,8 +127,7 @@ async def serve(config: Config, *, supervisor: str | None = None) -> None:
     service = Service(collector.doors, listen=config.listen, limits=config.limits)
     await service.serve(sock, stop, ready)
     notify_supervisor(supervisor, "STOPPING=1")
-    await loop.run_in_executor(None, collector.evidence.stop)
-    await collector.writer.stop()
+    await collector.stop()
     os.close(lock)
     if dead := collector.writer.vitals.dead:
         raise ServerError(
@@ -254,7 +263,7 @@ def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> F
             rounds=SqliteRounds(connection),
             noting=noting,
             holdings=holdings,
-            lifetime_ms=SIGNATURE_MS,
+            policy=shipped_policy(),
         ),
         metering=Metering(store=store, kept=watch, noting=noting),
         watching=Watching(store=store, kept=watch, noting=noting),
