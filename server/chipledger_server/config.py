@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_server.domain.codes import Code, ServerError
 
 DEFAULT_PATH: Final = Path("/etc/chipledger/server.toml")
@@ -160,7 +161,7 @@ class Evidence:
     """What chips are asked to sign, and whose roots are believed."""
 
     interval_s: int = field(
-        default=43_200,
+        default=shipped_policy().evidence_round_s,
         metadata=_is("seconds between two rounds of device evidence of a host; 0: never asked for"),
     )
     test_roots_file: Path | None = field(

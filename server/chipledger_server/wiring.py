@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from chipledger_book.shipped import tables
+from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.gpu.roots import NVIDIA, RootPin, TrustAnchors
 from chipledger_evidence.nonce import MIN_KEY_BYTES
 from chipledger_server.adapters.clock import SystemClock
@@ -36,7 +37,7 @@ from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
 
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
-SIGNATURE_MS: Final = 26 * 3_600_000
+SIGNATURE_MS: Final = shipped_policy().evidence_lifetime_ms
 """How long a chip's own signature keeps its grade."""
 
 
@@ -187,7 +188,7 @@ def measure_of(config: Config) -> Measure:
     return Measure(
         tables=tables(),
         silence_limit_ms=config.policy.silence_limit_ms,
-        signature_ms=SIGNATURE_MS,
+        appraisal=shipped_policy(),
     )
 
 

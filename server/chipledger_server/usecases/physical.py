@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.physical import ChipState, SeenChip
+from chipledger_evidence.appraisal.appraise import grade_of, is_current
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_server.domain.liveness import unseen_ms
 
@@ -118,7 +119,9 @@ class Patience:
 
     def signed(self, signed_ms: int | None, at_ms: int) -> bool:
         """Tell whether a signature that arrived at one time still counts at another."""
-        return signed_ms is not None and at_ms - signed_ms <= self.signature_ms
+        return signed_ms is not None and is_current(
+            signed_ms, at_ms=at_ms, lifetime_ms=self.signature_ms
+        )
 
 
 def settle(
@@ -147,7 +150,10 @@ def settle(
         Settled(
             claim=claim,
             standing=standing,
-            grade=_grade(claim, standing, patience=patience, at_ms=at_ms),
+            grade=grade_of(
+                listed=standing is not Standing.UNCOUNTED,
+                signed=patience.signed(claim.signed_ms, at_ms),
+            ),
         )
         for claim, standing in zip(held, standings, strict=True)
     )
@@ -175,13 +181,6 @@ def seen_chips(settled: Iterable[Settled]) -> tuple[SeenChip, ...]:
         for one in settled
         if one.standing in states
     )
-
-
-def _grade(claim: Claim, standing: Standing, *, patience: Patience, at_ms: int) -> Grade:
-    """Return G3 for the chip's own word, G1 for the driver's, G0 for what nothing confirms."""
-    if standing is Standing.UNCOUNTED:
-        return Grade.G0
-    return Grade.G3 if patience.signed(claim.signed_ms, at_ms) else Grade.G1
 
 
 def _by_chip(rivals: Iterable[Rival], held: Sequence[Claim]) -> Mapping[int, list[Rival]]:

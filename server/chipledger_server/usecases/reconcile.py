@@ -14,10 +14,11 @@ from chipledger_book.errors import Problem
 from chipledger_book.ledger import Book, fold
 from chipledger_book.report import SiteReport
 from chipledger_book.rules import Tables
+from chipledger_evidence.appraisal.policy import AppraisalPolicy
 from chipledger_server.usecases.limits import CANNOT_SEE
 from chipledger_server.usecases.physical import Patience, Settled, Standing, seen_chips, settle
 from chipledger_server.usecases.reading import HostsAsked, Snapshot, When
-from chipledger_server.usecases.views import Answer
+from chipledger_server.usecases.views import Answer, Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +28,19 @@ class Measure:
     Attributes:
         tables: catalogue, country lists and rule set.
         silence_limit_ms: how long a host may not answer.
-        signature_ms: how long a chip's own signature keeps its grade.
+        appraisal: what makes a statement a chip's own, and how long it keeps its grade.
     """
 
     tables: Tables
     silence_limit_ms: int
-    signature_ms: int
+    appraisal: AppraisalPolicy
 
     def patience(self, downtime: Sequence[tuple[int, int]]) -> Patience:
         """Return how old what we know may be, the collector's own downtime left out."""
         return Patience(
-            limit_ms=self.silence_limit_ms, downtime=downtime, signature_ms=self.signature_ms
+            limit_ms=self.silence_limit_ms,
+            downtime=downtime,
+            signature_ms=self.appraisal.evidence_lifetime_ms,
         )
 
 
@@ -59,6 +62,14 @@ class Uncounted(Answer, frozen=True, kw_only=True):
     moved: int
 
 
+class PolicyVersion(Answer, frozen=True, kw_only=True):
+    """What a verdict writes down of the appraisal policy that graded the chips."""
+
+    id: str
+    version: str
+    digest: Digest
+
+
 class SiteBalance(Answer, frozen=True, kw_only=True):
     """The balance of a site, and what a reader must know beside it.
 
@@ -69,6 +80,7 @@ class SiteBalance(Answer, frozen=True, kw_only=True):
         hosts_never_seen: of these, without any fresh report.
         uncounted: devices that count nowhere.
         silence_limit_ms: policy used.
+        appraisal: policy that graded the chips.
         cannot_see: what this result cannot see, in sentences.
     """
 
@@ -78,6 +90,7 @@ class SiteBalance(Answer, frozen=True, kw_only=True):
     hosts_never_seen: int
     uncounted: Uncounted
     silence_limit_ms: int
+    appraisal: PolicyVersion
     cannot_see: tuple[str, ...]
 
 
@@ -148,6 +161,7 @@ class Balances:
             hosts_never_seen=len(hosts) - len(heard),
             uncounted=count_uncounted(self.settled(site)),
             silence_limit_ms=self._measure.silence_limit_ms,
+            appraisal=version_of(self._measure.appraisal),
             cannot_see=CANNOT_SEE,
         )
 
@@ -169,6 +183,11 @@ def settle_site(
         patience=patience,
         at_ms=when.as_of_ms,
     )
+
+
+def version_of(policy: AppraisalPolicy) -> PolicyVersion:
+    """Return id, version and digest of a policy."""
+    return PolicyVersion(id=policy.id, version=policy.version, digest=policy.digest)
 
 
 def count_uncounted(settled: Iterable[Settled]) -> Uncounted:

@@ -7,8 +7,10 @@ a chip that signs and is not listed is one that the host hides.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
+from chipledger_evidence.appraisal.appraise import as_received, chip_signed
+from chipledger_evidence.appraisal.policy import AppraisalPolicy
 from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.gpu.errors import GpuCode
 from chipledger_evidence.gpu.facts import EvidenceFacts, Level, level
@@ -21,8 +23,6 @@ from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence_store import SequenceStore
-
-_SIGNED: Final = frozenset({Level.CHIP_SIGNED, Level.CHIP_SIGNED_FIRMWARE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Signing:
         rounds: the newest round of each host.
         noting: where findings go.
         holdings: who says to hold which chip.
-        lifetime_ms: how long a signature keeps its grade.
+        policy: what is a chip's own statement, and how long it keeps its grade.
     """
 
     store: SequenceStore
@@ -95,18 +95,23 @@ class Signing:
     rounds: Rounds
     noting: Noting
     holdings: Holdings
-    lifetime_ms: int
+    policy: AppraisalPolicy
+
+    @property
+    def lifetime_ms(self) -> int:
+        """How long a signature keeps its grade, milliseconds."""
+        return self.policy.evidence_lifetime_ms
 
     def apply(self, host: HostState, result: EvidenceResult) -> None:
         """Take up what a round's evidence showed."""
         listed = self.signatures.listed(result.inv)
         round_ = _Round(result=result)
         for piece in result.pieces:
-            worth = level(piece.facts)
-            if worth in _SIGNED:
+            witness = level(piece.facts) is Level.WITNESS
+            if chip_signed(as_received(piece.facts, result.received), self.policy):
                 self._signed(host, piece, listed, round_)
-            elif worth is Level.NONE or piece.chip is not None:
-                round_.refused.append(_refused(piece, worth))
+            elif piece.chip is not None or not witness:
+                round_.refused.append(_refused(piece, witness=witness))
         pdis = [self._pdi(line, chip) for line, chip in listed if chip is not None]
         self._note(host, round_, cross_witness([piece.facts for piece in result.pieces], pdis))
         self.holdings.signed(host, round_.chips, result.received)
@@ -249,10 +254,10 @@ def _line_of(
     return None if hint is None else lines.get(hint)
 
 
-def _refused(piece: Piece, worth: Level) -> dict[str, Any]:
+def _refused(piece: Piece, *, witness: bool) -> dict[str, Any]:
     """Return why a statement proves nothing, for a finding."""
     which = "a switch" if piece.chip is None else f"device {piece.chip}"
-    if worth is not Level.NONE:
+    if witness:
         what = f"{which}: {piece.facts.device_class} evidence was given for a chip"
         return {"code": GpuCode.NOT_A_GPU.value, "what": what}
     failure = piece.facts.failure or next(iter(piece.facts.reasons), None)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, func, insert, select, update
 
 from chipledger_book.events import Event
+from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.codec import b64url_decode, encode_canonical
 from chipledger_evidence.entry import EntryType, TokenAccepted, entry_hash, make_entry
 from chipledger_evidence.ids import sha256_b64
@@ -96,7 +97,7 @@ class Scene:
     @property
     def measure(self) -> Measure:
         """Shipped tables, and three hours of patience."""
-        return Measure(tables=TABLES, silence_limit_ms=SILENCE_MS, signature_ms=26 * 3_600_000)
+        return Measure(tables=TABLES, silence_limit_ms=SILENCE_MS, appraisal=shipped_policy())
 
     def close(self) -> None:
         """Let go of the database."""
