@@ -34,6 +34,12 @@ _INVENTORIES: Final = """
           ORDER BY newest DESC LIMIT ?) r ON r.inventory = i.digest
     ORDER BY r.newest DESC
 """
+# SQLite takes the other columns from the row that has the maximum.
+_SERIALS: Final = """
+    SELECT c.chip, c.serial, max(p.id) FROM inventory_chips c
+    JOIN presence p ON p.inventory = c.inventory
+    WHERE c.chip IN ({chips}) AND c.inventory != ? AND c.serial IS NOT NULL GROUP BY c.chip
+"""
 _SLOTS: Final = ("INSERT OR REPLACE INTO slots (host, bdf, chip) VALUES ", "(?,?,?)")
 
 
@@ -51,14 +57,20 @@ class SqliteWatch:
     def places(self, inventory: str) -> list[Place]:
         """Return the chips of an inventory in its order; none while it is not resolved."""
         rows = self._execute(
-            "SELECT chip, bdf, uuid, pdi FROM inventory_chips WHERE inventory = ? AND state != ?"
-            ' ORDER BY "index"',
+            "SELECT chip, bdf, uuid, pdi, serial FROM inventory_chips WHERE inventory = ?"
+            ' AND state != ? ORDER BY "index"',
             (b64url_decode(inventory), State.UNIDENTIFIED.value),
         ).fetchall()
         return [
-            Place(chip=chip, bdf=bdf, name=uuid or (f"PDI {pdi}" if pdi else bdf or "a chip"))
-            for chip, bdf, uuid, pdi in rows
+            Place(chip=chip, bdf=bdf, name=_called(uuid, pdi, bdf), serial=serial)
+            for chip, bdf, uuid, pdi, serial in rows
         ]
+
+    def serials(self, chips: Sequence[int], inventory: str) -> dict[int, str]:
+        """Return the board serials that chips were last seen with in other inventories."""
+        query = _SERIALS.format(chips=",".join(["?"] * len(chips)))
+        rows = self._execute(query, (*chips, b64url_decode(inventory))).fetchall()
+        return {chip: serial for chip, serial, _ in rows}
 
     def last_counters(self, host: HostState) -> Sequence[Counters]:
         """Return the counters of a host's newest fresh token."""
@@ -109,3 +121,7 @@ class SqliteWatch:
         ).fetchall()
         mine = next(hosts for sha256, hosts in rows if sha256 == build.sha256)
         return mine, [hosts for sha256, hosts in rows if sha256 != build.sha256]
+
+
+def _called(uuid: str | None, pdi: str | None, bdf: str | None) -> str:
+    return uuid or (f"PDI {pdi}" if pdi else bdf or "a chip")

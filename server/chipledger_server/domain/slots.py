@@ -12,11 +12,13 @@ class Place:
         chip: its id, or None for one that has no identity.
         bdf: its PCI address, if it has one.
         name: what to call it.
+        serial: its board's serial number, if it says one.
     """
 
     chip: int | None
     bdf: str | None
     name: str
+    serial: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class Traits:
     """Digests of what is compared; they mean nothing outside this process.
 
     Attributes:
-        names: the chips' names in their order.
+        names: the chips' names in their order, their boards' serials with them.
         lacking: what the driver says is not offered, chip by chip.
         library: the library that answered, and what could stand before it.
         driver: the driver's version itself.
@@ -67,7 +67,7 @@ class Build:
 def traits_of(inventory: Inventory) -> Traits:
     """Return the traits of an inventory."""
     return Traits(
-        names=hash(tuple((chip.uuid, chip.pdi) for chip in inventory.chips)),
+        names=hash(tuple((chip.uuid, chip.pdi, chip.serial) for chip in inventory.chips)),
         lacking=hash(frozenset(lacking(inventory))),
         library=hash((inventory.provider, inventory.driver)),
         driver=inventory.driver.version,

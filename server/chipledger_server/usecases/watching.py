@@ -38,6 +38,10 @@ class WatchStore(Protocol):
         """Return the chips of an inventory in its order; none while it is not resolved."""
         ...
 
+    def serials(self, chips: Sequence[int], inventory: str) -> Mapping[int, str]:
+        """Return the board serials that chips were last seen with in other inventories."""
+        ...
+
     def slots(self, host: str) -> Mapping[str, int]:
         """Return the chip last seen in each slot of a host."""
         ...
@@ -76,6 +80,8 @@ class Watching:
             self._look_for_fields(host, inventory, token)
         if inventory.status is Status.OK and host.chips - before:
             self._look_at_slots(host, token)
+        if old is None or old.names != traits.names:
+            self._look_at_serials(host, token)
         if host.odometers is not None and old is not None:
             same = (old.names, old.driver) == (traits.names, traits.driver)
             host.odometers.inv = token.claims.inv if same else host.odometers.inv
@@ -106,6 +112,23 @@ class Watching:
         if fields:
             detail = {"fields": fields[:MOST_LISTED]}
             self.noting.event(host, Kind.FIELD_WENT_MISSING, token, detail)
+
+    def _look_at_serials(self, host: HostState, token: LoggedToken) -> None:
+        inv = token.claims.inv
+        now = {place.chip: place for place in self.kept.places(inv) if place.serial is not None}
+        chips = sorted(chip for chip in now if chip is not None)
+        before = self.kept.serials(chips, inv) if chips else {}
+        changed = [(now[chip], old) for chip, old in before.items() if now[chip].serial != old]
+        if not changed:
+            return
+        detail = {
+            "before": sorted({old for _, old in changed[:MOST_LISTED]}),
+            "changes": [
+                f"{place.name} now stands on board {place.serial}, before {old}"
+                for place, old in changed[:MOST_LISTED]
+            ],
+        }
+        self.noting.event(host, Kind.IDENTITY_CHANGED, token, detail)
 
     def _look_at_slots(self, host: HostState, token: LoggedToken) -> None:
         places = [place for place in self.kept.places(token.claims.inv) if place.bdf is not None]

@@ -30,7 +30,7 @@ def test_a_chip_that_moves_is_no_duplicate(inside: CollectorInside) -> None:
     inside.pass_time(HOUR_MS)
     two.inventory = inventory_of(*two.inventory.chips, replace(moved, index=2, pci=None, minor=2))
     two.inventory = inventory_of(
-        *two.inventory.chips[:2], replace(chip_of("b", 2), uuid=moved.uuid, pdi=moved.pdi)
+        *two.inventory.chips[:2], replace(moved, index=2, pci=chip_of("b", 2).pci, minor=2)
     )
     for _ in range(3):
         inside.report(inside.full(two), inside.heartbeat(two))
@@ -189,7 +189,7 @@ def test_two_hosts_in_dispute_are_one_finding_however_often(inside: CollectorIns
     inside.report(inside.full(two))
     for cycle in range(6):
         inside.pass_time(MINUTE_MS)
-        mark = replace(chip_of("b", 5), serial=f"board-{cycle}")
+        mark = replace(chip_of("b", 5), vbios=f"96.00.{cycle}")
         elsewhere = replace(taken[cycle % 3], pci=chip_of("b", 6).pci)
         two.inventory = inventory_of(elsewhere, mark)
         inside.report(inside.full(two))

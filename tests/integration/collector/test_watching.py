@@ -197,6 +197,25 @@ def test_a_board_swapped_for_another_is_said(inside: CollectorInside, restarts: 
     replayed(inside)
 
 
+def test_a_chip_under_another_serial_is_a_changed_identity(inside: CollectorInside) -> None:
+    """On its own host or on another; one that says none, and two chips on one board, are not."""
+    one, two = inside.enrol("a"), inside.enrol("b", chips=1)
+    first, second = one.inventory.chips
+    one.inventory = inventory_of(first, replace(second, serial=first.serial))
+    inside.report(inside.full(one), inside.full(two))
+    one.inventory = inventory_of(first, replace(second, serial=None))
+    inside.report(inside.full(one))
+    assert inside.findings() == []
+    one.inventory = inventory_of(first)
+    inside.report(inside.full(one))
+    two.inventory = inventory_of(*two.inventory.chips, at(second, 1))
+    inside.report(inside.full(two))
+    assert inside.rows("SELECT type, host FROM findings") == [("identity-changed", two.host)]
+    (told,) = inside.detail("identity-changed")["changes"]
+    assert f"board {second.serial}, before {first.serial}" in told
+    replayed(inside)
+
+
 def test_chips_that_change_slots_and_chips_that_move_are_no_swap(inside: CollectorInside) -> None:
     """They are still seen somewhere."""
     one, two = inside.enrol("a"), inside.enrol("b", chips=1)

@@ -113,7 +113,7 @@ def one_chip_listed_twice(field: Field) -> None:
     host = field.host("a")
     first = host.inventory.chips[0]
     field.begin()
-    host.inventory = changed(host, 1, uuid=first.uuid, pdi=first.pdi)
+    host.inventory = changed(host, 1, uuid=first.uuid, pdi=first.pdi, serial=first.serial)
     field.full(host)
 
 
@@ -188,6 +188,15 @@ def pdi_changed_under_uuid(field: Field) -> None:
     host = field.host("a")
     field.begin()
     host.inventory = changed(host, 1, pdi="00000000deadbeef")
+    field.full(host)
+
+
+@scenario("serial-moved")
+def serial_moved(field: Field) -> None:
+    """A board's serial is given to another chip."""
+    host = field.host("a")
+    field.begin()
+    host.inventory = changed(host, 1, serial="1650000000001")
     field.full(host)
 
 
