@@ -114,7 +114,12 @@ def check_endorsement(
         )
     if not is_ek:
         return EkFacts(standing=EkStanding.UNREADABLE, model=model)
-    path = _path(leaf, _loaded(chain), roots)
+    return _standing(_path(leaf, _loaded(chain), roots), model, now)
+
+
+def _standing(
+    path: tuple[EkRoot, Sequence[x509.Certificate]] | None, model: str | None, now: datetime
+) -> EkFacts:
     if path is None:
         return EkFacts(standing=EkStanding.UNKNOWN_ISSUER, model=model)
     root, certificates = path
@@ -128,7 +133,11 @@ def check_endorsement(
 def _path(
     leaf: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[EkRoot]
 ) -> tuple[EkRoot, Sequence[x509.Certificate]] | None:
-    """Return the pinned issuer that a chain of signatures leads to, with the chain."""
+    """Return the pinned issuer that a chain of signatures leads to, with the chain.
+
+    Each certificate is followed once, so that many of one name cost no more than few.
+    """
+    unseen = list(others)
     paths: list[list[x509.Certificate]] = [[leaf]]
     forged = False
     while paths:
@@ -141,11 +150,9 @@ def _path(
                 return root, path
             forged = forged or last is leaf
         if len(path) < _MAX_DEPTH:
-            paths += [
-                [*path, other]
-                for other in others
-                if other not in path and other.subject == last.issuer and _issues(other, last)
-            ]
+            above = [one for one in unseen if one.subject == last.issuer and _issues(one, last)]
+            unseen = [one for one in unseen if one not in above]
+            paths += [[*path, one] for one in above]
     if forged:
         raise EvidenceError(
             Code.EK_CERTIFICATE_FORGED, "the EK certificate's issuer did not sign it"

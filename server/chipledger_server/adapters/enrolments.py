@@ -92,7 +92,7 @@ class SqlEnrolmentBook:
 
     def enrol(self, record: HostEnrolled, code_hash: bytes, salt: bytes) -> bytes:
         """Take one use of the code, keep host and key, write the record; return its leaf."""
-        leaf = self._write(EntryType.ENROLMENT, record.host, record, record.at, salt)
+        leaf = self._write(EntryType.ENROLMENT, record, salt)
         self._use(code_hash)
         self._connection.execute(
             insert(hosts).values(
@@ -111,7 +111,7 @@ class SqlEnrolmentBook:
 
     def add_key(self, record: KeyAdded, code_hash: bytes, salt: bytes) -> bytes:
         """Keep a key of a known host, revoke those it names, write the record; return its leaf."""
-        leaf = self._write(EntryType.KEY, record.host, record, record.at, salt)
+        leaf = self._write(EntryType.KEY, record, salt)
         if record.cause == "replacement":
             self._use(code_hash)
         self._connection.execute(
@@ -131,7 +131,7 @@ class SqlEnrolmentBook:
         ).scalars()
         same = (msgspec.json.decode(body, type=_Conflict) for body in earlier)
         if _Conflict(ek=record.ek, what=record.what) not in same:
-            self._write(EntryType.KEY, record.host, record, record.at, salt)
+            self._write(EntryType.KEY, record, salt)
 
     def attempt(self, session: bytes) -> Attempt | None:
         """Return an attempt that is still kept."""
@@ -183,20 +183,15 @@ class SqlEnrolmentBook:
         )
 
     def _write(
-        self,
-        kind: EntryType,
-        subject: str,
-        record: HostEnrolled | KeyAdded | TpmConflict,
-        time_ms: int,
-        salt: bytes,
+        self, kind: EntryType, record: HostEnrolled | KeyAdded | TpmConflict, salt: bytes
     ) -> bytes:
         return append_record(
             self._connection,
             kind=kind,
-            subject=subject,
+            subject=record.host,
             principal=_COLLECTOR,
             record=encode_canonical(record),
-            time_ms=time_ms,
+            time_ms=record.at,
             salt=salt,
         )
 
