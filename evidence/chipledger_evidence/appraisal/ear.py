@@ -71,7 +71,7 @@ def ear_claims(result: HostResult, policy: AppraisalPolicy, *, issue: Issue) -> 
     for chip in result.chips:
         if chip.label in submods:
             raise ValueError(f"two submodules are called {chip.label}")
-        vector = chip_vector(chip, policy, debug=result.debug)
+        vector = chip_vector(chip, policy, debug=result.unsafe)
         submods[chip.label] = _submod(vector, policy, _said_of_chip(chip))
     claims: dict[str, Any] = {
         "ear_status": worst(Tier(submod["ear_status"]) for submod in submods.values()).value,
@@ -105,13 +105,17 @@ def _submod(vector: Vector, policy: AppraisalPolicy, said: Mapping[str, Any]) ->
 
 
 def _said_of_host(result: HostResult) -> dict[str, Any]:
-    return {
+    said: dict[str, Any] = {
         "host": result.host,
         "key_standing": result.standing.value,
         "key_tier": result.tier.value,
         "partial": result.partial,
         "site": result.site,
     }
+    if result.test_site:
+        said["test_site"] = True
+    times = {"as_of_ms": result.as_of_ms, "known_at_ms": result.known_at_ms}
+    return said | {name: value for name, value in times.items() if value is not None}
 
 
 def _said_of_chip(chip: ChipResult) -> dict[str, Any]:
@@ -123,6 +127,8 @@ def _said_of_chip(chip: ChipResult) -> dict[str, Any]:
         "grade": verdict.grade.value,
         "reasons": list(verdict.reasons),
     }
+    named = {"pdi": chip.pdi, "place": chip.place}
+    said |= {name: value for name, value in named.items() if value is not None}
     if chip.evidence is not None:
         said["evidence"] = {
             "device_class": chip.evidence.device_class,

@@ -9,6 +9,8 @@ class EarCode(StrEnum):
     MALFORMED = "malformed-ear"
     UNKNOWN_PROFILE = "ear-unknown-profile"
     STATUS_TOO_GOOD = "ear-status-too-good"
+    EXPIRED = "ear-expired"
+    NONCE_MISMATCH = "ear-nonce-mismatch"
 
 
 class EarError(Exception):

@@ -44,6 +44,7 @@ class KeyStanding(StrEnum):
 
     ENROLLED = "enrolled"
     REVOKED = "revoked"
+    RETIRED = "retired"  # two people said that the host will not report any more
     UNKNOWN = "unknown"
 
 
@@ -56,12 +57,16 @@ class ChipResult:
         appraisal: the verdict.
         evidence: the evidence that the verdict looked at, or None.
         disputed: another host's claim to it stands against this one.
+        pdi: its PDI, where it is known.
+        place: its position in the host's inventory, where it is listed.
     """
 
     label: str
     appraisal: Appraisal
     evidence: ReceivedEvidence | None = None
     disputed: bool = False
+    pdi: str | None = None
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,10 @@ class HostResult:
         standing: what is known of its key.
         partial: NVML refused a query or saw less than there is.
         debug: the host says that a debug or development mode is on.
+        test_site: simulated chips are believed at its site, so nothing of it is affirming.
         chips: its chips.
+        as_of_ms: what was true at, Unix milliseconds; None: when the result is issued.
+        known_at_ms: what was known at, as `as_of_ms`.
     """
 
     host: HostId
@@ -84,7 +92,15 @@ class HostResult:
     standing: KeyStanding = KeyStanding.ENROLLED
     partial: bool = False
     debug: bool = False
+    test_site: bool = False
     chips: tuple[ChipResult, ...] = ()
+    as_of_ms: int | None = None
+    known_at_ms: int | None = None
+
+    @property
+    def unsafe(self) -> bool:
+        """Tell whether nothing that runs there may be affirmed."""
+        return self.debug or self.test_site
 
 
 def chip_vector(chip: ChipResult, policy: AppraisalPolicy, *, debug: bool) -> Vector:
@@ -125,6 +141,7 @@ def host_vector(result: HostResult, policy: AppraisalPolicy) -> Vector:
     identity = {
         KeyStanding.ENROLLED: policy.key_tiers[result.tier].instance_identity,
         KeyStanding.REVOKED: COMPROMISED,
+        KeyStanding.RETIRED: COMPROMISED,
         KeyStanding.UNKNOWN: UNRECOGNISED,
     }[result.standing]
     vector = {
@@ -133,6 +150,8 @@ def host_vector(result: HostResult, policy: AppraisalPolicy) -> Vector:
     }
     if result.partial:
         vector[Category.CONFIGURATION] = ELEMENTS_UNAVAILABLE
+    elif result.test_site:
+        vector[Category.CONFIGURATION] = UNSAFE_CONFIGURATION
     return vector
 
 
@@ -140,7 +159,7 @@ def _sourced_data(result: HostResult, policy: AppraisalPolicy) -> int:
     if any(chip.disputed or _failed(chip.evidence, policy) for chip in result.chips):
         return COMPROMISED
     proven = [
-        status_of(chip_vector(chip, policy, debug=result.debug)) is Tier.AFFIRMING
+        status_of(chip_vector(chip, policy, debug=result.unsafe)) is Tier.AFFIRMING
         for chip in result.chips
     ]
     return AFFIRMED if proven and all(proven) else UNATTESTED_SOURCE
