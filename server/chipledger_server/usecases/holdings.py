@@ -252,7 +252,7 @@ class Holdings:
             token,
             {"differences": differences} if differences else None,
         )
-        what = _incomplete(inventory)
+        what = incomplete(inventory)
         self.noting.condition(host, Kind.SCAN_INCOMPLETE, token, {"what": what} if what else None)
         models = self._unknown_models(checked.lines, day_of(token.received_ms))
         self.noting.condition(host, Kind.UNKNOWN_SKU, token, {"models": models} if models else None)
@@ -312,7 +312,7 @@ def _forget_rivals(host: HostState, other: HostState, chip: int) -> None:
                 del one.rivals[rival]
 
 
-def _incomplete(inventory: Inventory) -> list[str]:
+def incomplete(inventory: Inventory) -> list[str]:
     """Return in words what the scan could not see."""
     what = []
     if inventory.status is not Status.OK:

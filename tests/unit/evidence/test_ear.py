@@ -40,6 +40,7 @@ def with_fact(name: FactName, value: str) -> ReceivedEvidence:
         (KeyStanding.ENROLLED, KeyTier.SOFTWARE, 1),
         (KeyStanding.UNKNOWN, KeyTier.TPM_EK, 97),
         (KeyStanding.REVOKED, KeyTier.TPM_EK, 96),
+        (KeyStanding.RETIRED, KeyTier.TPM_EK, 96),
     ],
 )
 def test_a_host_s_identity_is_worth_what_holds_its_key(
@@ -122,6 +123,21 @@ def test_a_debug_mode_is_a_warning_on_every_chip_that_signed() -> None:
     said = submods(result)
     assert said[LABEL].vector[Category.CONFIGURATION] == 32
     assert said[HOST_LABEL].vector[Category.SOURCED_DATA] == 32
+
+
+def test_nothing_of_a_test_site_is_affirming() -> None:
+    """Simulated chips are believed there; whoever reads the result is told."""
+    result = replace(host([chip(signed=evidence())], tier=KeyTier.TPM_EK), test_site=True)
+    said = submods(result)
+    assert {each.status for each in said.values()} == {Tier.WARNING}
+    assert said[HOST_LABEL].said["test_site"] is True
+
+
+def test_a_result_says_of_which_time_it_speaks() -> None:
+    """It is issued now, whatever time was asked about."""
+    result = replace(host([chip()]), as_of_ms=1, known_at_ms=2)
+    said = submods(result)[HOST_LABEL].said
+    assert (said["as_of_ms"], said["known_at_ms"]) == (1, 2)
 
 
 def test_a_refused_query_is_said() -> None:
