@@ -92,7 +92,7 @@ class _Collector:
         gc.set_threshold(*_GC_PACE)
 
     async def stop(self) -> None:
-        """End after the round that is being judged, and when what was taken is durable."""
+        """End when what was taken is durable; a round that is being judged waits."""
         await asyncio.get_running_loop().run_in_executor(None, self.evidence.stop)
         await self.writer.stop()
 

@@ -9,8 +9,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
 from typing import Final, Protocol
 
@@ -23,6 +24,7 @@ from chipledger_server.domain.rounds import Round, give_up, judge_round
 MOST_ROUNDS: Final = 16
 _ROUND_S: Final = 60
 _TRIES: Final = 3
+_LOOKS_A_SECOND: Final = 4
 _NICENESS: Final = 10
 _LOG: Final = structlog.get_logger("chipledger.evidence")
 
@@ -77,22 +79,21 @@ class EvidenceJob:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the round that is being judged; the others wait for the next start."""
+        """End now; the round that is being judged waits for the next start with the others."""
         self._ended.set()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        self._thread.join(timeout=_ROUND_S)
+        self._thread.join()
 
     def _run(self) -> None:
         rounds = self._open()
         while not self._ended.wait(self._look_s):
             try:
                 for round_ in rounds.due(MOST_ROUNDS):
-                    if self._ended.is_set():
-                        return
                     rounds.conclude(round_, self._judge(round_))
+            except _Stopped:
+                break
             except Exception as error:  # noqa: BLE001 - the daemon loop: what waits is kept
                 _LOG.error("evidence-not-judged", fault=str(error), exc_info=error)
+        self._kill()
 
     def _judge(self, round_: Round) -> EvidenceResult:
         anchors = self._anchors(round_)
@@ -102,15 +103,33 @@ class EvidenceJob:
                 self._pool = _new_pool()
             try:
                 task = self._pool.submit(self._judge_one, round_, anchors, self._now_ms())
-                return task.result(timeout=_ROUND_S)
+                return self._await(task)
             except (BrokenProcessPool, TimeoutError) as error:
                 why = f"the verifier ended or hung: {type(error).__name__}"
-                _end(self._pool)
-                self._pool = None
-                if self._ended.is_set():
-                    raise
+                self._kill()
                 _LOG.warning("verifier-ended", token=round_.token, host=round_.host, why=why)
         return give_up(round_, anchors, self._now_ms(), why)
+
+    def _await(self, task: Future[EvidenceResult]) -> EvidenceResult:
+        for _ in range(_ROUND_S * _LOOKS_A_SECOND):
+            if self._ended.is_set():
+                raise _Stopped
+            with suppress(TimeoutError):
+                return task.result(timeout=1 / _LOOKS_A_SECOND)
+        raise TimeoutError
+
+    def _kill(self) -> None:
+        """End the worker, which may hang for ever."""
+        if self._pool is None:
+            return
+        for process in list(self._pool._processes.values()):  # noqa: SLF001 - no public way to kill
+            process.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = None
+
+
+class _Stopped(Exception):  # noqa: N818 - nothing is wrong
+    """The collector ends while a round is being judged."""
 
 
 def _new_pool() -> ProcessPoolExecutor:
@@ -121,11 +140,3 @@ def _begin_worker() -> None:
     """Leave the processor to the doors, and Ctrl-C to the collector."""
     os.nice(_NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _end(pool: ProcessPoolExecutor) -> None:
-    """End a pool whose process may hang for ever."""
-    processes = list(pool._processes.values())  # noqa: SLF001 - there is no public way to kill it
-    for process in processes:
-        process.kill()
-    pool.shutdown(wait=True, cancel_futures=True)

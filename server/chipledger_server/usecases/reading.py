@@ -68,6 +68,7 @@ class HostFacts:
         last_fresh_ms: newest fresh report up to the time asked for.
         inventory: digest of the inventory that report named.
         missing: ranges of token numbers that never arrived, first and last.
+        retired_ms: since when nobody waits for it.
     """
 
     id: str
@@ -79,6 +80,7 @@ class HostFacts:
     last_fresh_ms: int | None
     inventory: bytes | None
     missing: Sequence[tuple[int, int]]
+    retired_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import msgspec
 
 Digest = Annotated[str, msgspec.Meta(min_length=43, max_length=43)]
 Millis = Annotated[int, msgspec.Meta(ge=0)]
-HostState = Literal["fresh", "silent", "never-seen"]
+HostState = Literal["fresh", "silent", "never-seen", "retired"]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,13 +47,14 @@ class HostSummary(Answer, frozen=True, kw_only=True):
 
 
 class HostKey(Answer, frozen=True, kw_only=True):
-    """One enrolled key of a host."""
+    """One enrolled key of a host; `ek_certificate` says what that of its TPM proved, if any."""
 
     kid: Digest
     tier: str
     enrolled_ms: Millis
     revoked_ms: Millis | None
     leaf: Digest
+    ek_certificate: str | None = None
 
 
 class Run(Answer, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from chipledger_evidence.ids import sha256_b64
 from chipledger_server.domain.rounds import Round, Statement
 from chipledger_server.jobs.evidence import EvidenceJob, Judge
 from chipledger_testing.gpu_pki import NOW, PKI, GpuMaker
-from chipledger_testing.rounds import blob_of, die
+from chipledger_testing.rounds import blob_of, die, hang
 
 CHALLENGE = b64url_encode(bytes(range(32)))
 KID = sha256_b64(b"host key")
@@ -23,10 +23,12 @@ class Waiting:
     def __init__(self, *rounds: Round) -> None:
         self.rounds = list(rounds)
         self.results: list[EvidenceResult] = []
+        self.looked = Event()
         self.done = Event()
 
     def due(self, most: int) -> list[Round]:
         """Return the oldest rounds that wait."""
+        self.looked.set()
         return self.rounds[:most]
 
     def conclude(self, round_: Round, result: EvidenceResult) -> None:
@@ -58,15 +60,20 @@ def good() -> bytes:
     return blob_of(GpuMaker(1), device_nonce(b64url_decode(CHALLENGE), b64url_decode(KID)))
 
 
-def run(waiting: Waiting, **how: Judge) -> None:
-    """Let the job judge everything that waits."""
-    job = EvidenceJob(
+def job_over(waiting: Waiting, **how: Judge) -> EvidenceJob:
+    """Return a job that looks all the time."""
+    return EvidenceJob(
         lambda: waiting,
         anchors=lambda _round: PKI.pins,
         now_ms=lambda: int(NOW.timestamp()) * 1000,
         look_s=0.01,
         **how,
     )
+
+
+def run(waiting: Waiting, **how: Judge) -> None:
+    """Let the job judge everything that waits."""
+    job = job_over(waiting, **how)
     job.start()
     assert waiting.done.wait(PATIENCE_S)
     job.stop()
@@ -94,3 +101,14 @@ def test_a_worker_that_dies_takes_its_round_with_it_and_no_other() -> None:
         (piece,) = result.pieces
         assert level(piece.facts) is Level.NONE
         assert piece.facts.reasons[0].code == "evidence-not-judged"
+
+
+def test_a_worker_that_hangs_does_not_keep_the_collector_from_ending() -> None:
+    """It is killed; its round is there at the next start."""
+    waiting = Waiting(round_of(good()))
+    job = job_over(waiting, judge=hang)
+    job.start()
+    assert waiting.looked.wait(PATIENCE_S)
+    job.stop()
+
+    assert (len(waiting.rounds), waiting.results) == (1, [])

@@ -1,6 +1,7 @@
 """Rounds of evidence: what chips of a simulated host sign over a collector's challenge."""
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -80,3 +81,9 @@ def reference(blob: bytes, *, chip: int | None = None) -> EvidenceRef:
 def die(_round: Round, _anchors: TrustAnchors, _now_ms: int) -> EvidenceResult:
     """End the worker's process, as evidence that breaks a parser might."""
     os._exit(9)
+
+
+def hang(_round: Round, _anchors: TrustAnchors, _now_ms: int) -> EvidenceResult:
+    """Never come back, as evidence that a parser cannot finish might make it."""
+    while True:
+        signal.pause()

@@ -53,7 +53,7 @@ def hosts(
         query = query.where(_HOSTS.id == ask.host)
     if limit is not None:
         query = query.limit(limit)
-    return [_facts(row) for row in connection.execute(query).mappings()]
+    return [_facts(row, ask.when) for row in connection.execute(query).mappings()]
 
 
 def site_of(connection: Connection, host: str) -> str | None:
@@ -76,6 +76,7 @@ def keys(connection: Connection, host: str, when: When) -> list[HostKey]:
             enrolled_ms=row["enrolled_ms"],
             revoked_ms=_before(row["revoked_ms"], when.known_at_ms),
             leaf=b64url_encode(bytes(row["leaf"])),
+            ek_certificate=row["ek_standing"],
         )
         for row in connection.execute(query).mappings()
     ]
@@ -121,7 +122,7 @@ def _inflate(data: bytes) -> bytes:
     return zlib.decompressobj().decompress(data, _MOST_INVENTORY_BYTES)
 
 
-def _facts(row: Mapping[Any, Any]) -> HostFacts:
+def _facts(row: Mapping[Any, Any], when: When) -> HostFacts:
     return HostFacts(
         id=row["id"],
         site=row["site"],
@@ -132,6 +133,7 @@ def _facts(row: Mapping[Any, Any]) -> HostFacts:
         last_fresh_ms=row["run_until_ms"],
         inventory=None if row["run_inventory"] is None else bytes(row["run_inventory"]),
         missing=_ranges(row["missing"]),
+        retired_ms=_before(row["retired_ms"], when.seen_until_ms),
     )
 
 

@@ -150,6 +150,8 @@ def _summary(
 
 
 def _state(facts: HostFacts, patience: Patience, at_ms: int) -> HostState:
+    if facts.retired_ms is not None and facts.retired_ms <= at_ms:
+        return "retired"
     if facts.last_fresh_ms is None:
         return "never-seen"
     return "silent" if patience.silent(facts.last_fresh_ms, at_ms) else "fresh"
