@@ -10,6 +10,7 @@ from typing import Protocol
 
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import LedgerRecord
+from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.views import (
@@ -81,6 +82,19 @@ class HostFacts:
     inventory: bytes | None
     missing: Sequence[tuple[int, int]]
     retired_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLife:
+    """What people decided of a host and its site.
+
+    Attributes:
+        retired: two people said that it will not report any more.
+        test_site: its site accepts simulated chips.
+    """
+
+    retired: bool
+    test_site: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +204,18 @@ class Snapshot(Protocol):
 
     def newest_round(self, host: str, when: When) -> EvidenceRound | None:
         """Return the newest round of device evidence of a host."""
+        ...
+
+    def judged_rounds(self, host: str, when: When, *, since_ms: int) -> Sequence[EvidenceResult]:
+        """Return the judged rounds of a host since a time, newest first."""
+        ...
+
+    def ever_signed(self, chips: Collection[int], when: When) -> frozenset[int]:
+        """Return which of these chips had signed anywhere."""
+        ...
+
+    def host_life(self, host: str, when: When) -> HostLife:
+        """Return whether a host that there is was retired, and whether its site is a test site."""
         ...
 
     def downtime(self, when: When) -> Sequence[tuple[int, int]]:

@@ -5,8 +5,9 @@ from typing import Final
 
 from chipledger_evidence.codec import b64url_encode
 from chipledger_evidence.inventory import Inventory, PciKind
-from chipledger_server.usecases.physical import Claim, Patience, Reading, Settled, settle
+from chipledger_server.usecases.physical import Claim, Patience, Reading, Settled
 from chipledger_server.usecases.reading import HostFacts, HostsAsked
+from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.views import (
@@ -46,15 +47,8 @@ def host_detail(look: Look, host: str) -> HostDetail:
     Raises:
         Refusal: `unknown-host`, also for a host of a site the reader may not see.
     """
-    facts = _facts(look, host)
-    settled = settle(
-        look.snapshot.claims(look.when, site=facts.site),
-        look.snapshot.rivals(look.when, site=facts.site),
-        look.snapshot.disputed(look.when, site=facts.site),
-        patience=look.patience(),
-        at_ms=look.when.as_of_ms,
-    )
-    own = [one for one in settled if one.claim.host == host]
+    facts = host_facts(look, host)
+    own = settled_on(look, facts)
     links = look.snapshot.chain(host, look.when, before=None, limit=LINKS_SHOWN)
     inventory = None if facts.inventory is None else look.snapshot.inventory(facts.inventory)
     driver = inventory.driver if inventory else None
@@ -84,7 +78,7 @@ def chain(look: Look, host: str, *, before: int | None, limit: int) -> Sequence[
     Raises:
         Refusal: `unknown-host`.
     """
-    _facts(look, host)
+    host_facts(look, host)
     return look.snapshot.chain(host, look.when, before=before, limit=limit)
 
 
@@ -118,7 +112,18 @@ def _device(look: Look, one: Settled, *, pdi: str | None) -> Device:
     )
 
 
-def _facts(look: Look, host: str) -> HostFacts:
+def settled_on(look: Look, host: HostFacts) -> list[Settled]:
+    """Return what each device of a host comes to."""
+    settled = settle_site(look.snapshot, host.site, look.when, look.patience())
+    return [one for one in settled if one.claim.host == host.id]
+
+
+def host_facts(look: Look, host: str) -> HostFacts:
+    """Return what is stored of a host.
+
+    Raises:
+        Refusal: `unknown-host`, also for a host of a site the reader may not see.
+    """
     asked = HostsAsked(when=look.when, scope=look.scope, host=host)
     facts = next(iter(look.snapshot.hosts(asked, after="", limit=1)), None)
     if facts is None:
