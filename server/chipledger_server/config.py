@@ -102,6 +102,9 @@ class Limits:
         default=60_000, metadata=_is("tokens one site may send a minute, sustained")
     )
     site_burst: int = field(default=200_000, metadata=_is("tokens one site may send at once"))
+    rounds_per_hour: int = field(
+        default=12, metadata=_is("rounds of device evidence of one host an hour", least=1)
+    )
     refusals_per_hour: int = field(
         default=20, metadata=_is("refused reports of one host that are kept an hour", least=1)
     )

@@ -107,6 +107,7 @@ class Ingest:
         self._host_rates: dict[str, Bucket] = {}
         self._host_bytes: dict[str, Bucket] = {}
         self._site_rates: dict[str, Bucket] = {}
+        self._round_rates: dict[str, Bucket] = {}
         self._refusal_rates: dict[str, Bucket] = {}
 
     async def take(self, body: Body) -> Answered:
@@ -176,6 +177,23 @@ class Ingest:
                     hint="send again later",
                     retry_after_s=bucket.wait_s(),
                 )
+        if verified.claims.evidence:
+            self._limit_rounds(trust.host, now_ms)
+
+    def _limit_rounds(self, host: str, now_ms: int) -> None:
+        """Judging a round takes a thousand times as long as storing it: none may have all."""
+        each_hour = self._limits.rounds_per_hour
+        rounds = self._round_rates.get(host)
+        if rounds is None:
+            # An hour's worth at once, and one more every 60 / n minutes.
+            rounds = self._round_rates[host] = Bucket(each_hour, 1)
+        if not rounds.take(now_ms * each_hour // 60):
+            raise ServerError(
+                ServerCode.RATE_LIMITED,
+                f"{host} sends more evidence than it may",
+                hint="send again later; evidence is asked for twice a day",
+                retry_after_s=3600 // each_hour,
+            )
 
     def _arrival(
         self, known: KnownKey, verified: VerifiedToken, echo: Echo, now_ms: int

@@ -6,6 +6,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from chipledger_evidence.answers import RefusedToken
 from chipledger_evidence.nonce import Kind
 from chipledger_server.adapters.keys import SqliteKeys
 from chipledger_server.wiring import SIGNATURE_MS
@@ -374,3 +375,22 @@ def test_turned_disputes_are_computed_again_from_the_log(inside: CollectorInside
     inside.replay()
 
     assert inside.derived() == before
+
+
+def test_one_host_cannot_keep_the_verifier_to_itself(inside: CollectorInside) -> None:
+    """Twelve rounds at once, then one every five minutes; reports go on, evidence is put off."""
+    host = admitted(inside)
+    for _ in range(12):
+        sign(inside, host, TWO[:1])
+    before = (host.seq, host.prev)
+    host.now_s = inside.clock.ms // 1000
+    made = answer(host, inside.nonce(host, Kind.EVIDENCE), TWO)
+    (result,) = inside.take(made.token, blobs=made.blobs).results
+    assert isinstance(result, RefusedToken)
+    assert result.code == "rate-limited"
+
+    host.seq, host.prev = before
+    inside.report(inside.heartbeat(host))
+    inside.pass_time(HOUR_MS // 12)
+    sign(inside, host)
+    assert inside.grades("ams-1") == ["G3", "G3"]

@@ -38,7 +38,7 @@ CONNECTIONS = 32
 FEW = 4
 VERIFICATIONS = 4000
 FSYNCS = 300
-SETTINGS = "[limits]\nhost_burst = 100000\nsite_burst = 10000000\n"
+SETTINGS = "[limits]\nhost_burst = 100000\nsite_burst = 10000000\nrounds_per_hour = 1000\n"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
