@@ -111,12 +111,13 @@ def serve_one(
         _, peer, _ = _PEERCRED.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size)
         )
-        if peer not in {uid, 0}:
-            connection.sendall(encode_line(_head(ReasonCode.PEER_REFUSED, f"user {peer}")))
-            return
         try:
-            request = decode_request(_line(connection))
-        except (EvidenceError, OSError) as error:
+            line = _line(connection)  # first, or closing would lose the answer with it
+            if peer not in {uid, 0}:
+                connection.sendall(encode_line(_head(ReasonCode.PEER_REFUSED, f"user {peer}")))
+                return
+            request = decode_request(line)
+        except (EvidenceError, TimeoutError) as error:
             connection.sendall(encode_line(_head(ReasonCode.SERVICE_FAILED, str(error))))
             return
         head, output = answer(request)

@@ -24,7 +24,7 @@ from chipledger_agent.scan.source import LoadedLibrary
 from chipledger_evidence.gpu.verify import DeviceClass, Fact, verify_evidence
 from chipledger_evidence.inventory import Inventory, Unread
 from chipledger_testing.agent_ports import ManualClock
-from chipledger_testing.gpu_pki import NOW, PKI, GpuMaker, Shape
+from chipledger_testing.gpu_pki import NOW, PKI, GpuMaker
 from chipledger_testing.nvml import Machine, host_of, junk, refuse, write_machine
 from chipledger_testing.nvml.child import scan_in_process
 from chipledger_testing.nvml.evidence_child import lines_of, mock_evidence_command
@@ -250,9 +250,12 @@ def test_a_real_child_process_brings_the_same(machine: Machine, tmp_path: Path) 
     )
     result = source.gather(NONCE, inventory, within_s=60)
 
-    assert [item.transcript for item in result.found] == [
-        GpuMaker(index, Shape.HOPPER).report(NONCE) for index in range(8)
+    facts = [
+        verify_evidence(item.transcript, item.chain, nonce=NONCE, pins=PKI.pins, now=NOW)
+        for item in result.found
     ]
+    assert [each.pdi for each in facts] == [GpuMaker(index).pdi for index in range(8)]
+    assert {(each.signature, each.nonce) for each in facts} == {(Fact.PASS, Fact.PASS)}
 
 
 def test_the_command_takes_absolute_paths_only() -> None:
