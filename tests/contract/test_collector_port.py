@@ -17,11 +17,14 @@ from chipledger_agent.adapters.clock import SystemClock
 from chipledger_agent.adapters.collector_http import Endpoint, HttpCollector
 from chipledger_agent.domain.failures import CollectorRefused
 from chipledger_agent.ports import Collector
+from chipledger_evidence.activation import ACTIVATION_TYP, Activation
 from chipledger_evidence.answers import ChallengeRequest, RefusedToken, ReportAnswer, Stored
 from chipledger_evidence.claims import EvidenceRef
+from chipledger_evidence.compact import sign_statement
 from chipledger_evidence.enrolment import Enrolment, EnrolmentRequest, KeyTier, sign_enrolment
 from chipledger_evidence.ids import NO_PREVIOUS, TokenId, sha256_b64, ueid
 from chipledger_evidence.inventory import inventory_digest
+from chipledger_evidence.rotation import KeyRequest, sign_rotation
 from chipledger_evidence.token import Token, sign_token
 from chipledger_testing.claims import full_report, heartbeat, inventory
 from chipledger_testing.collector import SimulatedCollector
@@ -114,7 +117,20 @@ class Host:
             tier=KeyTier.SOFTWARE,
             ueid=ueid("host", self.signer.public.kid.encode()),
         )
-        return self.collector.enrol(sign_enrolment(request, self.signer))
+        enrolment = self.collector.enrol(sign_enrolment(request, self.signer))
+        assert isinstance(enrolment, Enrolment)
+        return enrolment
+
+    def rotation(self, following: SeededSigner, *, by: SeededSigner | None = None) -> bytes:
+        """Return a request that lets the next key in."""
+        request = KeyRequest(
+            host=self.enrolment.host,
+            iat=SystemClock().now_s(),
+            jwk=following.public.jwk,
+            previous=self.enrolment.kid,
+            tier=KeyTier.SOFTWARE,
+        )
+        return sign_rotation(request, new=following, old=by or self.signer)
 
     def report(
         self,
@@ -188,6 +204,45 @@ def test_an_unknown_code_admits_nobody(host: Host) -> None:
     """Whatever it looks like."""
     with pytest.raises(CollectorRefused):
         host.enrol("ce-" + "a" * 32)
+
+
+def test_the_present_key_lets_in_the_next(host: Host) -> None:
+    """Same host, same chain, and a lost answer costs nothing."""
+    host.send(host.report(full=True, nonce=host.challenge()))
+    following = SeededSigner(f"contract {next(KEYS)}")
+    body = host.rotation(following)
+    rotated = host.collector.rotate(body)
+
+    assert isinstance(rotated, Enrolment)
+    assert (rotated.host, rotated.kid) == (host.enrolment.host, following.public.kid)
+    again = host.collector.rotate(body)
+    assert isinstance(again, Enrolment)
+    assert (again.host, again.kid) == (rotated.host, rotated.kid)
+    host.signer, host.enrolment = following, rotated
+    assert isinstance(only(host.send(host.report(full=True, nonce=host.challenge()))), Stored)
+
+
+def test_the_key_before_is_over(host: Host) -> None:
+    """Once the next key was let in, nothing that the key before signs is taken."""
+    host.collector.rotate(host.rotation(SeededSigner(f"contract {next(KEYS)}")))
+    result = only(host.send(host.report()))
+
+    assert isinstance(result, RefusedToken)
+    assert result.code == "revoked-key"
+
+
+def test_a_stranger_lets_nobody_in(host: Host) -> None:
+    """Neither one that was never enrolled, nor one that signs in another's name."""
+    stranger = SeededSigner("a stranger")
+    with pytest.raises(CollectorRefused):
+        host.collector.rotate(host.rotation(SeededSigner("next"), by=stranger))
+
+
+def test_nobody_is_activated_who_was_not_challenged(host: Host) -> None:
+    """The second step of an enrolment needs the first."""
+    activation = Activation(attest="AA", proof=NO_PREVIOUS, session=NO_PREVIOUS, signature="A" * 86)
+    with pytest.raises(CollectorRefused):
+        host.collector.activate(sign_statement(activation, host.signer, typ=ACTIVATION_TYP))
 
 
 def test_a_new_host_has_no_head(host: Host) -> None:

@@ -71,6 +71,10 @@ class _Handler(BaseHTTPRequestHandler):
         match self.path:
             case "/v1/enrolments":
                 return 201, self.port.enrol(body)
+            case "/v1/activations":
+                return 201, self.port.activate(body)
+            case "/v1/rotations":
+                return 201, self.port.rotate(body)
             case "/v1/challenges":
                 return 200, self.port.challenge(decode_strict(body, ChallengeRequest))
             case "/v1/reports":
