@@ -50,6 +50,18 @@ class Secrets:
         default=Path(f"{_STATE}/nonce.key"),
         metadata=_is("32 random bytes that authenticate challenges; made by `init`"),
     )
+    result_key_file: Path | None = field(
+        default=None,
+        metadata=_is(
+            "PEM key that signs attestation results; made by `init`; where none is named,"
+            " `result.key` beside the nonce key"
+        ),
+    )
+
+    @property
+    def result_key(self) -> Path:
+        """The file of the key that signs attestation results."""
+        return self.result_key_file or self.nonce_key_file.with_name("result.key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,14 @@
 import os
 import re
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, cast
 
 from chipledger_book.shipped import tables
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.gpu.roots import NVIDIA, RootPin, TrustAnchors
+from chipledger_evidence.keys import Signer
 from chipledger_evidence.nonce import MIN_KEY_BYTES
 from chipledger_server.adapters.clock import SystemClock
 from chipledger_server.adapters.database import (
@@ -25,18 +27,22 @@ from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.people import SqlCodes, SqlPeople
 from chipledger_server.adapters.proposals import SqlProposals
 from chipledger_server.adapters.reads import SqlReads
+from chipledger_server.adapters.result_key import load_result_key, new_result_key
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
 from chipledger_server.usecases.reconcile import Measure
+from chipledger_server.usecases.showing.results import Results, demand_signer
 from chipledger_server.web.asgi import App
 from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
 
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
+BUILD: Final = f"chipledger {version('chipledger')}"
+"""Name and version of this software, as results name it."""
 SIGNATURE_MS: Final = shipped_policy().evidence_lifetime_ms
 """How long a chip's own signature keeps its grade."""
 
@@ -68,7 +74,7 @@ def test_anchors(path: Path | None) -> TrustAnchors:
 
 
 def initialise(config: Config, *, administrator: str, token_file: Path | None = None) -> str:
-    """Make the database, the nonce key and the first administrator; return its token.
+    """Make the database, its keys and the first administrator; return its token.
 
     The database gets its name last, when everything else is there: an `init` that was cut short
     leaves no collector that can be neither used nor made again.
@@ -83,22 +89,23 @@ def initialise(config: Config, *, administrator: str, token_file: Path | None = 
         OSError: something cannot be written; what was made is taken away again.
     """
     path, key_file = config.database.path, config.secrets.nonce_key_file
-    secrets = [key_file] if token_file is None else [key_file, token_file]
+    secrets = [key_file, config.secrets.result_key]
+    if token_file is not None:
+        secrets.append(token_file)
     for there in (path, *secrets):
         if there.exists():
             raise ServerError(
                 Code.ALREADY_INITIALISED, f"{there} exists", hint=_hint_beside(path, there)
             )
-    for folder in {path.parent, key_file.parent}:
+    for folder in {path.parent, key_file.parent, config.secrets.result_key.parent}:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.init")
     draft.unlink(missing_ok=True)
     made: list[Path] = [draft]
     try:
         token = _make_database(draft, config.collector.name, administrator=administrator)
-        for file, content in zip(
-            secrets, (system_entropy(MIN_KEY_BYTES), f"{token}\n".encode()), strict=False
-        ):
+        contents = (system_entropy(MIN_KEY_BYTES), new_result_key(), f"{token}\n".encode())
+        for file, content in zip(secrets, contents, strict=False):
             write_secret(file, content)
             made.append(file)
         publish(draft, path)
@@ -107,6 +114,39 @@ def initialise(config: Config, *, administrator: str, token_file: Path | None = 
             file.unlink(missing_ok=True)
         raise
     return token
+
+
+def create_result_key(config: Config) -> None:
+    """Make the key that signs attestation results, for a collector from before there was one.
+
+    Raises:
+        ServerError: `not-initialised`; `already-initialised`: a key is never replaced.
+    """
+    if not config.database.path.exists():
+        raise ServerError(
+            Code.NOT_INITIALISED,
+            f"there is no database {config.database.path}",
+            hint="`chipledger-server init` makes the key as well",
+        )
+    path = config.secrets.result_key
+    try:
+        write_secret(path, new_result_key())
+    except FileExistsError as error:
+        raise ServerError(
+            Code.ALREADY_INITIALISED,
+            f"{path} exists",
+            hint="who relies on results has its public key; to change it, move the file away",
+        ) from error
+
+
+def result_signer(config: Config) -> Signer:
+    """Return what signs attestation results.
+
+    Raises:
+        ServerError: `invalid-configuration`: the key cannot be used.
+        Refusal: `no-result-key`.
+    """
+    return demand_signer(load_result_key(config.secrets.result_key))
 
 
 def _make_database(path: Path, name: str, *, administrator: str) -> str:
@@ -207,5 +247,6 @@ def site_of(config: Config, engine: Reader, clock: Clock) -> App:
         gate=gate_of(config, people),
         measure=measure_of(config),
         now_ms=clock.now_ms,
+        results=Results(build=BUILD, signer=load_result_key(config.secrets.result_key)),
     )
     return cast("App", build_app(parts))  # Litestar types the same shapes in its own words

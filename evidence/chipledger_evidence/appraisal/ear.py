@@ -27,7 +27,8 @@ APPRAISAL_PROFILE: Final = "tag:chipledger.org,2026:appraisal#1"
 """Names the members of `ear_verifier_claims` that this project writes."""
 HOST_LABEL: Final = "host"
 DEVELOPER: Final = "https://chipledger.org"
-_NONCE_BYTES: Final = range(8, 65)
+NONCE_BYTES: Final = range(8, 65)
+"""How long a nonce may be."""
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 
@@ -83,7 +84,7 @@ def ear_claims(result: HostResult, policy: AppraisalPolicy, *, issue: Issue) -> 
     if issue.expires_s is not None:
         claims["exp"] = issue.expires_s
     if issue.nonce is not None:
-        if len(issue.nonce) not in _NONCE_BYTES:
+        if len(issue.nonce) not in NONCE_BYTES:
             raise ValueError(f"a nonce of {len(issue.nonce)} bytes, 8 to 64 are allowed")
         claims["eat_nonce"] = b64url_encode(issue.nonce)
     return claims

@@ -1,4 +1,4 @@
-"""`chipledger-server init`: make the database, the nonce key and the first administrator."""
+"""`chipledger-server init`: make the database, its keys and the first administrator."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from chipledger_server.wiring import initialise
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
     """Register the subcommand."""
-    command = commands.add_parser("init", help="make database, nonce key and first administrator")
+    command = commands.add_parser("init", help="make database, keys and first administrator")
     command.add_argument("--administrator", default="administrator", help="its name")
     command.add_argument(
         "--token-file", type=Path, help="write the administrator's token there (mode 0600)"

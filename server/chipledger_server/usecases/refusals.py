@@ -26,6 +26,7 @@ class Code(StrEnum):
     UNKNOWN_LOG_ENTRY = "unknown-log-entry"
     UNKNOWN_KEY = "unknown-key"
     UNKNOWN_PRINCIPAL = "unknown-principal"
+    NO_RESULT_KEY = "no-result-key"
     # how it is asked
     INVALID_PARAMETER = "invalid-parameter"
     UNKNOWN_PARAMETER = "unknown-parameter"

@@ -9,6 +9,7 @@ from chipledger_server.usecases.reading import Reads, When
 from chipledger_server.usecases.reconcile import Measure
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.pages import DEFAULT_LIMIT, MOST_LIMIT, Place, open_cursor
+from chipledger_server.usecases.showing.results import Results
 from chipledger_server.usecases.times import when
 from chipledger_server.web.auth import Gate
 
@@ -23,6 +24,7 @@ class Parts:
         gate: who is asking.
         measure: tables and policy of a balance.
         now_ms: the collector's clock, Unix milliseconds.
+        results: how attestation results are issued.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Parts:
     gate: Gate
     measure: Measure
     now_ms: Callable[[], int]
+    results: Results
 
     @contextmanager
     def look(self, principal: Principal, times: When) -> Iterator[Look]:

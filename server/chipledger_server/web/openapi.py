@@ -14,6 +14,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from chipledger_evidence.answers import Problem
+from chipledger_evidence.keys import Jwk
 from chipledger_server.usecases import views
 from chipledger_server.usecases.reconcile import SiteBalance
 from chipledger_server.usecases.showing import sites
@@ -39,6 +40,7 @@ ANSWERS: Final[tuple[Any, ...]] = (
     sites.SitesPage,
     sites.SiteDetail,
     SiteBalance,
+    Jwk,
     Problem,
 )
 """Every struct that a route answers with."""

@@ -253,6 +253,7 @@ def test_an_init_that_fails_can_be_made_again(tmp_path: Path) -> None:
         "server.toml",
         "collector.sqlite",
         "nonce.key",
+        "result.key",
     }
 
 

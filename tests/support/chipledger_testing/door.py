@@ -12,12 +12,16 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from chipledger_evidence.answers import Problem
+from chipledger_evidence.keys import Signer
 from chipledger_server.usecases.access import Role
+from chipledger_server.usecases.showing.results import Results
 from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
+from chipledger_testing.keys import SeededSigner
 from chipledger_testing.scene import NONCE_KEY, Scene
 
+SIGNER: Final = SeededSigner("results")
 OWN_FORM: Final = {"sec-fetch-site": "same-origin"}
 
 
@@ -27,9 +31,11 @@ class Door:
 
     Attributes:
         scene: what is behind the door; its `now_ms` is the collector's clock.
+        signer: what signs results, or None for a collector without such a key.
     """
 
     scene: Scene
+    signer: Signer | None = SIGNER
     app: Litestar = field(init=False)
     _tokens: dict[str, str] = field(default_factory=dict)
 
@@ -44,6 +50,7 @@ class Door:
             gate=Gate(self.scene.people, session_key(NONCE_KEY)),
             measure=self.scene.measure,
             now_ms=lambda: self.scene.now_ms,
+            results=Results(build="test", signer=self.signer),
         )
 
     def token(self, role: Role, *sites: str) -> str:

@@ -10,9 +10,19 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, select
 
 from chipledger_book.events import LedgerRecord
+from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.adapters import schema
-from chipledger_server.adapters.reads import book, chips, evidence, findings, hosts, log, sightings
+from chipledger_server.adapters.reads import (
+    book,
+    chips,
+    evidence,
+    findings,
+    hosts,
+    log,
+    results,
+    sightings,
+)
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.reading import (
     ChipsAsked,
@@ -20,6 +30,7 @@ from chipledger_server.usecases.reading import (
     FindingRow,
     FindingsAsked,
     HostFacts,
+    HostLife,
     HostsAsked,
     Sightings,
     When,
@@ -80,6 +91,18 @@ class SqlSnapshot:
     def newest_round(self, host: str, when: When) -> EvidenceRound | None:
         """Return the newest round of device evidence of a host."""
         return evidence.newest_round(self._connection, host, when)
+
+    def judged_rounds(self, host: str, when: When, *, since_ms: int) -> Sequence[EvidenceResult]:
+        """Return the judged rounds of a host since a time, newest first."""
+        return results.judged_rounds(self._connection, host, when, since_ms=since_ms)
+
+    def ever_signed(self, chips: Collection[int], when: When) -> frozenset[int]:
+        """Return which of these chips had signed anywhere."""
+        return results.ever_signed(self._connection, chips, when)
+
+    def host_life(self, host: str, when: When) -> HostLife:
+        """Return whether a host that there is was retired, and whether its site is a test site."""
+        return results.life(self._connection, host, when)
 
     def downtime(self, when: When) -> Sequence[tuple[int, int]]:
         """Return when the collector itself was not accepting."""
