@@ -53,10 +53,12 @@ class Kind(StrEnum):
     CERT_NVML_MISMATCH = "cert-nvml-mismatch"
     HOST_KEY_CLONED = "host-key-cloned"
     TPM_QUOTE_REFUSED = "tpm-quote-refused"
+    TPM_QUOTE_MISSING = "tpm-quote-missing"
     COUNTER_BACKWARD = "counter-backward"
     LIBRARY_SUSPECT = "library-suspect"
     FIELD_WENT_MISSING = "field-went-missing"
     HIDDEN_CHIP = "hidden-chip"
+    BMC_DIFFERS = "bmc-differs"
     EVIDENCE_REFUSED = "evidence-refused"
 
 
@@ -81,10 +83,12 @@ SEVERITY: Final[Mapping[Kind, Severity]] = {
     Kind.CERT_NVML_MISMATCH: Severity.HIGH,
     Kind.HOST_KEY_CLONED: Severity.CRITICAL,
     Kind.TPM_QUOTE_REFUSED: Severity.HIGH,
+    Kind.TPM_QUOTE_MISSING: Severity.MEDIUM,
     Kind.COUNTER_BACKWARD: Severity.HIGH,
     Kind.LIBRARY_SUSPECT: Severity.HIGH,
     Kind.FIELD_WENT_MISSING: Severity.MEDIUM,
     Kind.HIDDEN_CHIP: Severity.CRITICAL,
+    Kind.BMC_DIFFERS: Severity.HIGH,
     Kind.EVIDENCE_REFUSED: Severity.HIGH,
 }
 
@@ -145,6 +149,10 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
     Kind.CERT_NVML_MISMATCH: (
         "a new variant whose die the chip catalogue does not connect with its name yet",
     ),
+    Kind.TPM_QUOTE_MISSING: (
+        "another program was using the TPM when the report was made; the next one has the quote",
+        "the TPM has no bank of SHA-256 registers",
+    ),
     Kind.TPM_QUOTE_REFUSED: (
         "a faulty TPM, or one whose software stack answers for another",
         "a registers' bank was switched off by a firmware update",
@@ -165,6 +173,10 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
     ),
     Kind.FIELD_WENT_MISSING: (
         "a firmware update of the board, or a mode such as MIG, took the value away",
+    ),
+    Kind.BMC_DIFFERS: (
+        "a board was just swapped, and one of the two has not noticed yet",
+        "the firmware of the management controller lags or lists boards by other names",
     ),
     Kind.HIDDEN_CHIP: (
         "the chip fell off its host's bus and waits for repair",
@@ -300,6 +312,9 @@ _WORDS: Final[Mapping[Kind, Callable[[Detail], str]]] = {
     Kind.CERT_NVML_MISMATCH: lambda d: (
         f"A chip's certificate contradicts the driver: {_listed(d['differences'])}."
     ),
+    Kind.TPM_QUOTE_MISSING: lambda _: (
+        "A host whose key is in a TPM reports without its TPM's word on how it was started."
+    ),
     Kind.TPM_QUOTE_REFUSED: lambda d: (
         f"A report carried a quote that is not its TPM's over this report: {d['why']}."
     ),
@@ -313,8 +328,12 @@ _WORDS: Final[Mapping[Kind, Callable[[Detail], str]]] = {
     Kind.FIELD_WENT_MISSING: lambda d: (
         f"Values once read are now said not to be supported: {_listed(d['fields'])}."
     ),
+    Kind.BMC_DIFFERS: lambda d: (
+        f"The management controller and the driver differ: {_listed(d['differences'])}."
+    ),
     Kind.HIDDEN_CHIP: lambda d: (
-        f"{d['witness']} names chips that the host does not report: {_listed(d['chips'])}."
+        f"{d['witness']} names chips that the host does not report, by PDI: {_listed(d['chips'])}."
+        + (f" Switches that signed: {_listed(d['switches'])}." if d["switches"] else "")
     ),
     Kind.EVIDENCE_REFUSED: lambda d: f"Device evidence was refused: {d['code']} ({d['what']}).",
 }

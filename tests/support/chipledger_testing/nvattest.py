@@ -36,18 +36,21 @@ def write_nvattest(
     *,
     gpus: Sequence[int] = (),
     switches: Sequence[int] = (),
+    shape: Shape = Shape.BLACKWELL,
     fault: Fault = Fault.NONE,
 ) -> Path:
     """Write the program into `folder`; return its path.
 
     Args:
         folder: where.
-        gpus: numbers of the Blackwell chips it finds.
+        gpus: numbers of the chips it finds.
         switches: numbers of the switches it finds, each seeing all of `gpus`.
+        shape: which kind of device the chips are; only Blackwell signs for this program.
         fault: how it goes wrong.
     """
     path = folder / "nvattest"
-    arguments = [str(fault), ",".join(map(str, gpus)), ",".join(map(str, switches))]
+    chips, seeing = (",".join(map(str, numbers)) for numbers in (gpus, switches))
+    arguments = [str(fault), chips, seeing, str(shape)]
     path.write_text(
         f"#!{sys.executable} -I\n"
         f"import sys\n"
@@ -71,10 +74,12 @@ def main(made: Sequence[str], argv: Sequence[str]) -> int:
     parser.add_argument("--format", choices=["json"], required=True)
     options = parser.parse_args(argv)
     fault = Fault(made[0])
-    gpus = [GpuMaker(number, Shape.BLACKWELL) for number in _numbers(made[1])]
+    gpus = [GpuMaker(number, Shape(made[3])) for number in _numbers(made[1])]
     seen = tuple(gpu.pdi for gpu in gpus)
     switches = [GpuMaker(number, Shape.SWITCH, sees=seen) for number in _numbers(made[2])]
     if options.device == "gpu" and options.gpu_evidence_source != "corelib":
+        return 1
+    if options.device == "gpu" and gpus and gpus[0].shape is not Shape.BLACKWELL:
         return 1
     return _say(gpus if options.device == "gpu" else switches, options.nonce, fault)
 

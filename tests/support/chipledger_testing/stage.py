@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from chipledger_book.events import Event, encode_event
+from chipledger_testing.gpu_pki import PKI, Shape
+from chipledger_testing.nvattest import write_nvattest
 from chipledger_testing.nvml import Machine, write_machine
 
-INTERVAL_S: Final = 5
+INTERVAL_S: Final = 10
 SILENCE_S: Final = 30
 START_S: Final = 60
+CODE_USES: Final = 100
 
 SERVER_CONFIG: Final = """\
 [collector]
@@ -35,13 +39,38 @@ interval_s = {interval}
 full_interval_s = 86400
 silence_intervals = 3
 silence_min_s = {silence}
+[evidence]
+test_roots_file = "{folder}/test-roots"
 """
 
 AGENT_CONFIG: Final = """\
 state_dir = "{folder}/state"
 [collector]
 url = "{url}"
+[evidence]
+nvml = {nvml}
+corelib = {corelib}
+corelib_socket = "{folder}/evidence.sock"
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """How a host's devices can be asked to sign.
+
+    Attributes:
+        nvml: through the driver, which answers where confidential computing is on.
+        switches: numbers of the switches that sign through the evidence service.
+        seen: numbers of the chips that those switches have on their ports.
+    """
+
+    nvml: bool = False
+    switches: tuple[int, ...] = ()
+    seen: tuple[int, ...] = ()
+
+
+MUTE: Final = Signing()
+"""Nobody is asked, as an agent is installed."""
 
 
 class StageError(Exception):
@@ -66,6 +95,7 @@ class Stage:
     silence_s: int = SILENCE_S
     url: str = ""
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _codes: dict[str, Path] = field(default_factory=dict)
 
     def server(self, *arguments: str, text: str | None = None) -> str:
         """Run one `chipledger-server` command and return what it printed."""
@@ -89,6 +119,7 @@ class Stage:
                 silence=self.silence_s,
             ),
         )
+        self.write("test-roots", "".join(f"{root.spki_sha256}\n" for root in PKI.pins.roots))
         self.server("init", "--token-file", str(self.folder / "administrator.token"))
         config = str(self.folder / "server.toml")
         self._start(
@@ -113,10 +144,28 @@ class Stage:
         enrolment = json.loads((self.folder / name / "state" / "enrolment.json").read_text())
         return str(enrolment["host"])
 
-    def write_agent_config(self, name: str) -> None:
+    def start_evidence_service(self, name: str, signing: Signing) -> None:
+        """Start a host's evidence service behind its socket, around a stand-in for nvattest."""
+        home = self.folder / name
+        program = write_nvattest(
+            home, gpus=signing.seen, switches=signing.switches, shape=Shape.HOPPER
+        )
+        service = [sys.executable, "-m", "chipledger_agent.gpu_evidence.serve"]
+        service += ["--program", str(program), "--user", pwd.getpwuid(os.geteuid()).pw_name]
+        socket = home / "evidence.sock"
+        activation = [sys.executable, "-m", "chipledger_testing.activation", str(socket), "--"]
+        self._start(f"{name}-evidence", activation + service)
+        self.wait("the evidence service", socket.exists)
+
+    def write_agent_config(self, name: str, signing: Signing = MUTE) -> None:
         """Give a host its folder and configuration."""
         (self.folder / name).mkdir(exist_ok=True)
-        text = AGENT_CONFIG.format(url=self.url, folder=self.folder / name)
+        text = AGENT_CONFIG.format(
+            url=self.url,
+            folder=self.folder / name,
+            nvml=str(signing.nvml).lower(),
+            corelib=str(bool(signing.switches)).lower(),
+        )
         self.write(f"{name}/agent.toml", text)
 
     def get(self, path: str, token: str) -> Any:  # noqa: ANN401 - JSON
@@ -168,17 +217,27 @@ class Stage:
         """Enter an event of the ledger."""
         self.server("event", "add", str(self.write(f"{name}.json", encode_event(event).decode())))
 
-    def enrol(self, name: str, site: str, machine: Machine | None) -> Path | None:
+    def enrol(
+        self, name: str, site: str, machine: Machine | None, *, signing: Signing = MUTE
+    ) -> Path | None:
         """Enrol a host at a site: a simulated machine, or this very one with the shipped agent."""
-        self.write_agent_config(name)
+        self.write_agent_config(name, signing)
         file = None
         if machine is not None:
             file = self.folder / name / "machine.json"
             write_machine(machine, file)
-        code = self.server("code", "create", "--site", site, "--uses", "1", "--expires-in", "1h")
-        self.write(f"{name}/code", code.split()[-1] + "\n")
-        self.agent(name, file, "enroll", "--code-file", str(self.folder / name / "code"))
+        if signing.switches:
+            self.start_evidence_service(name, signing)
+        self.agent(name, file, "enroll", "--code-file", str(self._code(site)))
         return file
+
+    def _code(self, site: str) -> Path:
+        """Return the file of a site's enrolment code."""
+        if site not in self._codes:
+            limits = ("--uses", str(CODE_USES), "--expires-in", "1h")
+            made = self.server("code", "create", "--site", site, *limits)
+            self._codes[site] = self.write(f"code-{site}", made.split()[-1] + "\n")
+        return self._codes[site]
 
     def _agent_command(
         self, name: str, machine: Path | None, arguments: Sequence[str]

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from chipledger_testing.demo import narrate
-from chipledger_testing.demo.story import PLANTED_FINDINGS, Story, tell
+from chipledger_testing.demo.story import PLANTED_FINDINGS, Host, Story, tell
 from chipledger_testing.stage import INTERVAL_S, SILENCE_S, Stage, StageError
 
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -49,12 +49,17 @@ def _play(stage: Stage, *, once: bool) -> None:
     _keep_book(stage, story)
     for number, host in enumerate(story.hosts, 1):
         narrate.progress(number, len(story.hosts), "hosts enrolled, and their agents started")
-        stage.start_agent(host.name, stage.enrol(host.name, host.site, host.machine))
+        file = stage.enrol(host.name, host.site, host.machine, signing=host.signing)
+        stage.start_agent(host.name, file)
     _enrol_real(stage)
     reader = stage.server("principal", "add", "demo-auditor", "--role", "auditor").split()[-1]
     _let_things_happen(stage, story, reader)
     narrate.balances(stage.server("reconcile"))
     names = {stage.host_id(host.name): host.name for host in story.hosts}
+    narrate.signatures(
+        {host.name: _round(stage, host, reader) for host in story.hosts},
+        [(one.label, one.site) for one in story.declared],
+    )
     narrate.findings(stage.get("/api/v1/findings?state=open", reader)["items"], names)
     link = stage.server("principal", "link", "demo-auditor", "--expires-in", "24h").split()[-1]
     narrate.closing(stage.url, link, reader, story.planted)
@@ -68,6 +73,9 @@ def _keep_book(stage: Stage, story: Story) -> None:
     narrate.step("declaring three sites, their licences and what they received")
     for number, event in enumerate(story.events):
         stage.enter(f"event-{number}", event)
+    for one in story.declared:
+        paper = str(stage.write(f"{one.label}.xml", one.document.decode()))
+        stage.server("import", "nvidia-smi", paper, "--site", one.site, "--label", one.label)
 
 
 def _enrol_real(stage: Stage) -> None:
@@ -83,20 +91,22 @@ def _enrol_real(stage: Stage) -> None:
 def _let_things_happen(stage: Stage, story: Story, reader: str) -> None:
     """Wait until every host was seen twice, silence one, and wait until all of it is found."""
     fresh: dict[str, set[int]] = {}
+    talking = {stage.host_id(host.name): host for host in story.hosts if host.falls_silent}
 
     def all_seen() -> bool:
         for row in stage.get("/api/v1/hosts?limit=200", reader)["items"]:
             if row["last_fresh_ms"] is not None:
                 fresh.setdefault(row["id"], set()).add(row["last_fresh_ms"])
-        done = sum(1 for times in fresh.values() if len(times) > 1)
-        narrate.progress(done, len(story.hosts), "hosts have reported twice")
-        return done >= len(story.hosts)
+        twice = {host for host, times in fresh.items() if len(times) > 1}
+        for host in twice & talking.keys():
+            name = talking.pop(host).name
+            narrate.step(f"{name} stops answering")
+            stage.stop(name)
+        narrate.progress(len(twice), len(story.hosts), "hosts have reported twice")
+        return len(twice) >= len(story.hosts)
 
     stage.wait("every host's second report", all_seen, timeout_s=180)
-    for host in story.hosts:
-        if host.falls_silent:
-            narrate.step(f"{host.name} stops answering")
-            stage.stop(host.name)
+    _let_chips_sign(stage, story, reader)
 
     def all_found() -> bool:
         open_now = {
@@ -107,6 +117,27 @@ def _let_things_happen(stage: Stage, story: Story, reader: str) -> None:
         return found == PLANTED_FINDINGS
 
     stage.wait("the planted findings", all_found, timeout_s=180)
+
+
+def _let_chips_sign(stage: Stage, story: Story, reader: str) -> None:
+    """Wait until the collector's worker has judged what chips signed."""
+    signers = [host for host in story.hosts if host.signed]
+    total = sum(host.signed for host in signers)
+
+    def all_signed() -> bool:
+        done = sum(narrate.chips_signed(_round(stage, host, reader)) for host in signers)
+        narrate.progress(done, total, "chips have signed for themselves, and were believed")
+        return done >= total
+
+    stage.wait("what chips signed", all_signed, timeout_s=180)
+
+
+def _round(stage: Stage, host: Host, reader: str) -> narrate.Round:
+    """Return the newest round of a host's evidence, None before the first."""
+    found: narrate.Round = stage.get(f"/api/v1/hosts/{stage.host_id(host.name)}", reader)[
+        "evidence"
+    ]
+    return found
 
 
 if __name__ == "__main__":

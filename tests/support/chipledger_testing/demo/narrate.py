@@ -11,6 +11,8 @@ from chipledger_book.parties import Party, Site
 
 INDENT: Final = " " * 11
 ORDER: Final = ("critical", "high", "medium", "low")
+Round = Mapping[str, Any] | None
+"""A host's newest round of evidence, as the API tells it; None where there is none."""
 
 
 def say(text: str) -> None:
@@ -22,7 +24,8 @@ def say(text: str) -> None:
 def opening(interval_s: int, silence_s: int) -> None:
     """Say what is real here and what is not."""
     say("Chipledger demo. Agents, collector, signatures, log and balance are the real programs;")
-    say("the GPUs are simulated, and every signed record says so (provider: mock).")
+    say("the GPUs are simulated, and every signed record says so (provider: mock); those that sign")
+    say("do so under a test root, which the collector believes at test sites alone.")
     say(f"Timers are shortened: reports every {interval_s} s instead of 1 h, silence after")
     say(f"{silence_s} s instead of 3 h.\n")
 
@@ -52,6 +55,40 @@ def balances(text: str) -> None:
     say(text.rstrip())
 
 
+def chips_signed(round_: Round) -> int:
+    """Return how many chips signed for themselves in a round."""
+    statements = round_["statements"] if round_ else ()
+    return sum(one["worth"].startswith("chip-signed") for one in statements)
+
+
+def signatures(rounds: Mapping[str, Round], declared: Sequence[tuple[str, str]]) -> None:
+    """Say what stands behind each host's chips, and by code why chips did not sign.
+
+    Args:
+        rounds: the newest round of each host, by the name the demo calls it.
+        declared: label and site of machines that are only declared.
+    """
+    say("\nWhat the chips signed themselves")
+    mute: dict[str, list[str]] = {}
+    for name, found in rounds.items():
+        if found and (chips := chips_signed(found)):
+            witnesses = sum(one["worth"] == "witness" for one in found["statements"])
+            more = f"; {witnesses} switches of its board signed what they see" if witnesses else ""
+            say(f"  {name:<12} {chips} chips signed over this collector's nonce (G3){more}")
+        else:
+            words = (
+                (reason.removeprefix("the host: ") for reason in found["reasons"]) if found else ()
+            )
+            why = "; ".join(words) or "no answer yet"
+            mute.setdefault(why, []).append(name)
+    for label, site in declared:
+        say(f"  {label:<12} declared at {site} by a document alone (G0)")
+    say("  No signature, so the driver's word alone (G1), and why, by the host's own words:")
+    for why, names in mute.items():
+        say(f"  - {', '.join(names)}")
+        say(textwrap.fill(why, 90, initial_indent=INDENT, subsequent_indent=INDENT))
+
+
 def findings(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> None:
     """Print the open findings in words, worst first; `names` tells what the demo calls a host."""
     say("\nOpen findings")
@@ -69,7 +106,7 @@ def closing(url: str, link: str, token: str, planted: Sequence[str]) -> None:
     """Say where to look, and what was planted."""
     say("\nPlanted for an auditor to find:")
     for text in planted:
-        say(f"  - {text}")
+        say(textwrap.fill(text, 98, initial_indent="  - ", subsequent_indent="    "))
     say(f"\nScreens  {url}{link}")
     say(f"Token    {token}   (an auditor's, for the API and to sign in)")
     say(f"API      {url}/api/v1/")

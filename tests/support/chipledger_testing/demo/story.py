@@ -23,20 +23,44 @@ from chipledger_book.events import (
 from chipledger_book.licences import Licence, LicenceLine, LicenceType, QuantityUnit
 from chipledger_book.parties import Party, Place, Site
 from chipledger_book.terms import Document, day_of
+from chipledger_testing.gpu_pki import Shape
 from chipledger_testing.nvml import host_of
 from chipledger_testing.nvml.machine import Machine
+from chipledger_testing.nvml.signing import PROTECTED_PCIE, with_signing_chips
+from chipledger_testing.nvml.smi_document import smi_document
+from chipledger_testing.stage import MUTE, Signing
 
 DAY_MS: Final = 86_400_000
+BOARD: Final = range(8)
+HIDDEN: Final = 3
+"""Which chip of its board blr-h200-1 leaves out; the number of the device as well."""
+SWITCHES: Final = tuple(range(4))
+BY_DRIVER: Final = Signing(nvml=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """One simulated server: where it stands, what it is, and when it stops answering."""
+    """One simulated server: where it stands, what it is, and when it stops answering.
+
+    Attributes:
+        signed: chips of it that sign for themselves.
+    """
 
     name: str
     site: str
     machine: Machine
+    signing: Signing = MUTE
+    signed: int = 0
     falls_silent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A server without an agent: its operator sends what nvidia-smi printed, so he says."""
+
+    label: str
+    site: str
+    document: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,60 +69,99 @@ class Story:
 
     events: tuple[Event, ...]
     hosts: tuple[Host, ...]
+    declared: tuple[Declared, ...]
     planted: tuple[str, ...]
 
 
 PLANTED: Final = (
     "kul-1 holds 32 H100 under a licence for 24: its authorisation is exceeded",
-    "waw-1 received three HGX B200 servers, one never attests: 8 chips are unaccounted for",
-    "one H100 of kul-1 is reported by a host of blr-1 as well: a finding, and disputed",
+    (
+        "waw-1 knows of its B200 in three ways: the chips of one server sign for themselves (G3),"
+        " those of another are their driver's word (G1), of the third the operator sent a document"
+        " (G0), which fills no hole: 8 chips are unaccounted for"
+    ),
+    (
+        "blr-h200-1 leaves out one of its 8 H200, in all three views of the host: the switches of"
+        " the board sign that 8 chips hang on them, so a finding names the one that is hidden"
+    ),
+    (
+        "one H100 of kul-1 is reported by a host of blr-1 as well: a finding, and disputed; it"
+        " signs at kul-1, so there it counts"
+    ),
     "the L40S host of blr-1 stops reporting: a finding, and its chip is silent",
     "a host of blr-1 holds cards that the catalogue does not know: a finding, never zero TPP",
 )
 """What an auditor should find, and where it shows."""
 
+PLANTED_FINDINGS: Final = frozenset(
+    {"duplicate-identity", "hidden-chip", "silent-host", "unknown-sku"}
+)
+"""Types of finding that must be open before the demo ends; the rest shows in the balances."""
+
 
 def tell(now_ms: int) -> Story:
     """Return the story as of now."""
-    hosts = _hosts()
-    return Story(events=_events(now_ms, hosts), hosts=hosts, planted=PLANTED)
+    l40s = host_of("l40s", seed="blr-l40s")
+    silent = Host(name="blr-l40s-1", site="blr-1", machine=l40s, falls_silent=True)
+    hosts = (silent, *_hosts_of_kuala_lumpur(), *_hosts_of_warsaw(), *_hosts_of_bengaluru())
+    mute = host_of("hgx-b200", seed="waw-3")
+    declared = Declared(label="waw-b200-3", site="waw-1", document=smi_document(mute))
+    return Story(events=_events(now_ms, hosts), hosts=hosts, declared=(declared,), planted=PLANTED)
 
 
-def _hosts() -> tuple[Host, ...]:
-    kul = [
-        Host(name=f"kul-h100-{n}", site="kul-1", machine=host_of("hgx-h100", seed=f"kul-{n}"))
-        for n in range(1, 5)
-    ]
-    waw = [
-        Host(name=f"waw-b200-{n}", site="waw-1", machine=host_of("hgx-b200", seed=f"waw-{n}"))
-        for n in range(1, 3)
-    ]
-    waw += [
-        Host(
-            name=f"waw-gb200-{n}",
-            site="waw-1",
-            machine=host_of("gb200-tray", seed=f"waw-tray-{n}", rack="waw-rack-1"),
-        )
-        for n in range(1, 3)
-    ]
-    waw.append(
-        Host(name="waw-gb300-1", site="waw-1", machine=host_of("gb300-tray", seed="waw-gb300"))
+def _hosts_of_kuala_lumpur() -> Iterable[Host]:
+    """Four H100 servers; the chips of the first sign for themselves."""
+    first, *others = (host_of("hgx-h100", seed=f"kul-{n}") for n in range(1, 5))
+    signing = with_signing_chips(first, first=100)
+    yield _signer("kul-h100-1", "kul-1", signing)
+    for number, machine in enumerate(others, 2):
+        yield Host(name=f"kul-h100-{number}", site="kul-1", machine=machine)
+
+
+def _hosts_of_warsaw() -> Iterable[Host]:
+    """Two B200 servers, one under confidential computing, and three trays."""
+    first, second = (host_of("hgx-b200", seed=f"waw-{n}") for n in range(1, 3))
+    signing = with_signing_chips(first, first=200, shape=Shape.BLACKWELL)
+    yield _signer("waw-b200-1", "waw-1", signing)
+    yield Host(name="waw-b200-2", site="waw-1", machine=second)
+    for number in range(1, 3):
+        tray = host_of("gb200-tray", seed=f"waw-tray-{number}", rack="waw-rack-1")
+        yield Host(name=f"waw-gb200-{number}", site="waw-1", machine=tray)
+    yield Host(name="waw-gb300-1", site="waw-1", machine=host_of("gb300-tray", seed="waw-gb300"))
+
+
+def _hosts_of_bengaluru() -> Iterable[Host]:
+    """A server that hides a chip, one that claims a chip of another site, and small hosts.
+
+    The one that falls silent is told of first, so that nobody has to wait for it.
+    """
+    board = with_signing_chips(
+        host_of("hgx-h200", seed="blr-h200"), multi_gpu=PROTECTED_PCIE, switches=SWITCHES
     )
-    clone = _with_first_chip_of(kul[0].machine, host_of("hgx-h100", seed="blr-h100"))
-    blr = [
-        Host(name="blr-h200-1", site="blr-1", machine=host_of("hgx-h200", seed="blr-h200")),
-        Host(name="blr-h100-1", site="blr-1", machine=clone),
-        Host(name="blr-a100-1", site="blr-1", machine=host_of("a100", seed="blr-a100")),
-        Host(
-            name="blr-l40s-1",
-            site="blr-1",
-            machine=host_of("l40s", seed="blr-l40s"),
-            falls_silent=True,
-        ),
-        Host(name="blr-t4-1", site="blr-1", machine=host_of("t4", seed="blr-t4")),
-        Host(name="blr-desk-1", site="blr-1", machine=host_of("geforce-4060ti", seed="blr-desk")),
-    ]
-    return (*kul, *waw, *blr)
+    witnesses = Signing(nvml=True, switches=SWITCHES, seen=tuple(BOARD))
+    yield _signer("blr-h200-1", "blr-1", _without_chip(board, HIDDEN), signing=witnesses)
+    typed_in = next(iter(_hosts_of_kuala_lumpur())).machine
+    clone = _with_first_chip_of(typed_in, host_of("hgx-h100", seed="blr-h100"))
+    yield Host(name="blr-h100-1", site="blr-1", machine=clone)
+    yield Host(name="blr-a100-1", site="blr-1", machine=host_of("a100", seed="blr-a100"))
+    yield Host(name="blr-t4-1", site="blr-1", machine=host_of("t4", seed="blr-t4"))
+    desk = host_of("geforce-4060ti", seed="blr-desk")
+    yield Host(name="blr-desk-1", site="blr-1", machine=desk)
+
+
+def _signer(name: str, site: str, machine: Machine, *, signing: Signing = BY_DRIVER) -> Host:
+    return Host(name=name, site=site, machine=machine, signing=signing, signed=len(machine.gpus))
+
+
+def _without_chip(machine: Machine, index: int) -> Machine:
+    """Return `machine` with one chip left out of all three views alike."""
+    hidden = machine.gpus[index].pci.address
+    return replace(
+        machine,
+        gpus=tuple(gpu for gpu in machine.gpus if gpu.pci.address != hidden),
+        pci=tuple(function for function in machine.pci if function.address != hidden),
+        proc=tuple(entry for entry in machine.proc if entry.address != hidden),
+    )
 
 
 def _with_first_chip_of(other: Machine, machine: Machine) -> Machine:
@@ -216,7 +279,3 @@ def _received(now_ms: int, site: str, days: int, *lines: Line) -> Event:
 def _paper(title: str) -> Document:
     """Return a stand-in for a scanned paper: its digest is over its title."""
     return Document(sha256=hashlib.sha256(title.encode()).hexdigest(), title=title)
-
-
-PLANTED_FINDINGS: Final = frozenset({"duplicate-identity", "silent-host", "unknown-sku"})
-"""Types of finding that must be open before the demo ends; the rest shows in the balances."""
