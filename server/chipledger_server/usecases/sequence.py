@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from chipledger_evidence.claims import FullReport
+from chipledger_evidence.claims import FullReport, Heartbeat
 from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Status
@@ -91,8 +91,10 @@ class Fold:
             self._said(host, token)
         if claims.tpm is not None:
             self.quoting.apply(host, token)
+        elif not isinstance(claims, Heartbeat) and token.freshness is not Freshness.LATE:
+            self.quoting.missed(host, token)
         if claims.evidence or claims.no_evidence:
-            self.signing.rounds.keep(host.id, token)
+            self.signing.answered(host, token)
         return host
 
     def judged(self, host: str, record: bytes) -> None:

@@ -7,7 +7,7 @@ a chip that signs and is not listed is one that the host hides.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from chipledger_evidence.appraisal.appraise import as_received, chip_signed
 from chipledger_evidence.appraisal.policy import AppraisalPolicy
@@ -23,6 +23,9 @@ from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.usecases.holdings import Holdings
 from chipledger_server.usecases.noting import Noting
 from chipledger_server.usecases.sequence_store import SequenceStore
+
+_BMC: Final = "bmc-"
+"""How codes begin that tell where the management controller and the driver differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,17 @@ class Signing:
     def lifetime_ms(self) -> int:
         """How long a signature keeps its grade, milliseconds."""
         return self.policy.evidence_lifetime_ms
+
+    def answered(self, host: HostState, token: LoggedToken) -> None:
+        """Keep a round, and note what the host itself says of its management controller."""
+        self.rounds.keep(host.id, token)
+        differences = [
+            f"{reason.code}: {reason.detail or 'no detail'}"
+            for reason in token.claims.no_evidence
+            if reason.code.startswith(_BMC)
+        ]
+        detail = {"differences": differences[:MOST_LISTED]} if differences else None
+        self.noting.condition(host, Kind.BMC_DIFFERS, token, detail)
 
     def apply(self, host: HostState, result: EvidenceResult) -> None:
         """Take up what a round's evidence showed."""

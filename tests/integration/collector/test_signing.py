@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from chipledger_evidence.answers import RefusedToken
+from chipledger_evidence.claims import NoEvidence
 from chipledger_evidence.nonce import Kind
 from chipledger_server.adapters.keys import SqliteKeys
 from chipledger_server.wiring import SIGNATURE_MS
@@ -394,3 +395,15 @@ def test_one_host_cannot_keep_the_verifier_to_itself(inside: CollectorInside) ->
     inside.pass_time(HOUR_MS // 12)
     sign(inside, host)
     assert inside.grades("ams-1") == ["G3", "G3"]
+
+
+def test_a_management_controller_that_lists_others_is_a_finding(inside: CollectorInside) -> None:
+    """Signed by the host itself; the next round that tells of no difference resolves it."""
+    host = admitted(inside)
+    seen = NoEvidence(code="bmc-chip-unreported", source="redfish", detail="HGX_GPU_7")
+    inside.report(inside.heartbeat(host, no_evidence=(seen, WITHOUT)))
+    assert inside.findings() == ["bmc-differs"]
+    assert inside.detail("bmc-differs") == {"differences": ["bmc-chip-unreported: HGX_GPU_7"]}
+
+    inside.report(inside.heartbeat(host, no_evidence=(WITHOUT,)))
+    assert inside.findings() == []
