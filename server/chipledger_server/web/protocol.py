@@ -11,6 +11,8 @@ from typing import Any, Final
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chipledger_server.web.transport import JoiningTransport
+
 MOST_HEAD_BYTES: Final = 64 * 1024
 
 
@@ -27,7 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
-        super().connection_made(transport)
+        super().connection_made(JoiningTransport(transport, self.loop))
         self._await_head()
 
     @override

@@ -78,6 +78,7 @@ class Service:
             interface="asgi3",
             lifespan="off",
             log_config=None,
+            log_level="warning",  # else it forms a line for every connection and drops it
             access_log=False,
             server_header=False,
             date_header=True,  # RFC 9110 section 6.6.1; agents compare clocks by it
