@@ -18,7 +18,7 @@ from chipledger_server.domain.odometers import (
     Odometers,
     compare,
     given_up,
-    go_on,
+    gone_on,
     latest,
     readings,
 )
@@ -80,12 +80,9 @@ class Metering:
     def heard(self, host: HostState, token: LoggedToken) -> None:
         """Hold a fresh token's odometers against the ones last read."""
         claims, known = token.claims, host.odometers
-        if known is not None and known.inv == claims.inv:
-            values = readings(claims.counters, len(known.values) // MANY)
-            if go_on(known, values):
-                known.values = values
-                return
-        self._compare(host, token)
+        same = known is not None and known.inv == claims.inv
+        if known is None or not same or not gone_on(known, claims.counters):
+            self._compare(host, token)
 
     def _compare(self, host: HostState, token: LoggedToken) -> None:
         claims, known = token.claims, host.odometers

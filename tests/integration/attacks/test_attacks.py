@@ -18,13 +18,14 @@ from chipledger_evidence.appraisal.grades import Grade
 from chipledger_testing.attacks.field import Field, Opened
 from chipledger_testing.attacks.registry import SCENARIOS
 from chipledger_testing.collector_inside import CollectorInside
+from chipledger_testing.suites import CHECKOUT
 
 NOTHING_TO_TRY = frozenset({Result.PREVENTED, Result.NOT_APPLICABLE})
 NOT_IN_THE_LOG = frozenset({"log-rewritten"})
 """Acts on the database itself: the log gives back what they took."""
 ELSEWHERE = {
     # What only a TPM can show is tried where there is one.
-    ("tpm-enrolled-twice", Setup.TPM): "tests/integration/tpm",
+    ("tpm-enrolled-twice", Setup.TPM): "tests/integration/tpm/test_enrolment.py",
 }
 ATTACKS = {attack.id: attack for attack in expectations().attacks}
 CELLS = [
@@ -46,6 +47,15 @@ def inside(tmp_path: Path) -> Iterator[CollectorInside]:
 def test_every_attack_that_can_be_tried_has_a_scenario() -> None:
     """And every scenario has its row."""
     assert {attack for attack, _ in CELLS} == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("cell", ELSEWHERE, ids=str)
+def test_what_is_tried_elsewhere_is_tried_there(cell: tuple[str, Setup]) -> None:
+    """By a test that looks for the very finding."""
+    attack, setup = cell
+    name = ATTACKS[attack].outcome(setup).name
+    assert name is not None
+    assert f'"{name}"' in (CHECKOUT / ELSEWHERE[cell]).read_text(encoding="utf-8")
 
 
 def test_every_row_of_the_threat_model_is_in_the_table() -> None:
