@@ -14,6 +14,7 @@ class SqliteLifecycle:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
+        self._in_tpm: dict[str, bool] = {}
 
     def attestation_keys(self, host: str, at_ms: int) -> Sequence[bytes]:
         """Return the attestation keys that a host had by then, oldest first."""
@@ -23,6 +24,22 @@ class SqliteLifecycle:
             (host, at_ms),
         )
         return [ak for (ak,) in rows]
+
+    def in_tpm(self, host: str, at_ms: int) -> bool:
+        """Tell whether the newest key that a host had by then is in a TPM."""
+        known = self._in_tpm.get(host)
+        if known is None:
+            row = self._execute(
+                "SELECT ak IS NOT NULL FROM host_keys WHERE host = ? AND enrolled_ms <= ?"
+                " ORDER BY num DESC LIMIT 1",
+                (host, at_ms),
+            ).fetchone()
+            known = self._in_tpm[host] = row is not None and bool(row[0])
+        return known
+
+    def forget_keys(self) -> None:
+        """Read what is known of hosts' keys anew."""
+        self._in_tpm.clear()
 
     def quoted(self, host: str) -> QuotedClock | None:
         """Return what a host's TPM said newest."""

@@ -28,6 +28,10 @@ class _Tagged(msgspec.Struct, frozen=True):
 class LifecycleStore(Protocol):
     """Where hosts are, and whether they still are."""
 
+    def forget_keys(self) -> None:
+        """Read what is known of hosts' keys anew."""
+        ...
+
     def move(self, host: str, site: str) -> None:
         """Put a host at another site from now on."""
         ...
@@ -53,6 +57,7 @@ class Lifecycle:
 
     def take(self, subject: str, record: bytes) -> None:
         """Take up a record of type ``key`` or ``decision``; most say nothing of a host's life."""
+        self.kept.forget_keys()
         tagged = msgspec.json.decode(record, type=_Tagged)
         if tagged.conflict is not None:
             self._conflict(msgspec.json.decode(record, type=TpmConflict))

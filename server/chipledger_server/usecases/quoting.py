@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 from chipledger_evidence.codec import Wire
 from chipledger_evidence.errors import EvidenceError
+from chipledger_evidence.ids import Digest
 from chipledger_evidence.inventory import Count
 from chipledger_evidence.tpm.attest import Attest, TpmClock
 from chipledger_evidence.tpm.public import parse_public
@@ -23,10 +24,16 @@ UNSAVED_MS: Final = 1 << 22
 """How much of its clock a TPM may forget when it loses power (part 1, section 36.3.2): 70 min."""
 
 
+MOST_UNQUOTED_MS: Final = 3 * 86_400_000
+"""Age of a host's newest quote of a boot above which another is missed."""
+
+
 class QuotedClock(Wire, frozen=True, kw_only=True):
     """What the quote of a host's newest token that had one said of time.
 
     Attributes:
+        at: Unix milliseconds of the token's arrival.
+        bootseed: the boot that the token speaks of.
         clock_ms: the TPM's clock.
         key: which attestation key of the host quoted, the first one 0.
         resets: its reset counter.
@@ -35,6 +42,8 @@ class QuotedClock(Wire, frozen=True, kw_only=True):
         v: version of this format.
     """
 
+    at: Count
+    bootseed: Digest
     clock_ms: Count
     key: Count
     resets: Count
@@ -48,6 +57,10 @@ class QuoteStore(Protocol):
 
     def attestation_keys(self, host: str, at_ms: int) -> Sequence[bytes]:
         """Return the attestation keys that a host had by then, oldest first."""
+        ...
+
+    def in_tpm(self, host: str, at_ms: int) -> bool:
+        """Tell whether the newest key that a host had by then is in a TPM."""
         ...
 
     def quoted(self, host: str) -> QuotedClock | None:
@@ -87,6 +100,24 @@ class Quoting:
                 self.noting.event(host, Kind.HOST_KEY_CLONED, token, {"signs": [sign]})
         if before is None or said.seq > before.seq:
             self.kept.put_quoted(host.id, said)
+            self.noting.condition(host, Kind.TPM_QUOTE_MISSING, token, None)
+
+    def missed(self, host: HostState, token: LoggedToken) -> None:
+        """Look whether a full report without a quote should have had one.
+
+        A host quotes with the first report of every boot, and daily.
+        """
+        if not self.kept.in_tpm(host.id, token.received_ms):
+            return
+        newest = self.kept.quoted(host.id)
+        if (
+            newest is not None
+            and newest.bootseed == token.claims.bootseed
+            and token.received_ms - newest.at <= MOST_UNQUOTED_MS
+        ):
+            return
+        detail = {"newest_ms": None if newest is None else newest.at}
+        self.noting.condition(host, Kind.TPM_QUOTE_MISSING, token, detail)
 
     def _attest(self, host: HostState, token: LoggedToken) -> tuple[int, Attest] | str:
         """Return which key quoted, and what; or why it is none of the host's."""
@@ -102,6 +133,8 @@ class Quoting:
 
 def _clock(clock: TpmClock, key: int, token: LoggedToken) -> QuotedClock:
     return QuotedClock(
+        at=token.received_ms,
+        bootseed=token.claims.bootseed,
         clock_ms=clock.clock_ms,
         key=key,
         resets=clock.reset_count,

@@ -110,6 +110,22 @@ def test_every_boot_is_quoted_with_its_registers_and_counters(
     assert inside.findings() == []
 
 
+def test_a_boot_without_a_quote_is_found_until_it_is_made_good(
+    inside: CollectorInside, host: TpmHost
+) -> None:
+    """A host that leaves the quote out hides how it was started; the next one resolves it."""
+    host.machine.boot_number += 1
+    host.mute = True
+    host.report()
+    assert inside.findings() == ["tpm-quote-missing"]
+    host.mute = False
+    host.report()
+    assert inside.findings() == []
+    before = inside.derived()
+    inside.replay()
+    assert inside.derived() == before
+
+
 def test_a_copied_tpm_is_found_when_both_copies_go_on(
     tmp_path: Path, inside: CollectorInside, host: TpmHost, tpm: "SoftwareTpm"
 ) -> None:

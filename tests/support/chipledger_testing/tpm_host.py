@@ -110,6 +110,8 @@ class TpmHost:
         folder: the agent's state folder.
         inside: the collector.
         tcti: how the TPM is reached; a host without one has its key in a file.
+        enrolment: what the collector answered.
+        mute: it leaves its TPM's quotes out.
         notes: the agent's journal.
         door: what the agent speaks to.
         machine: what it sees.
@@ -119,6 +121,7 @@ class TpmHost:
     inside: CollectorInside
     tcti: str = ""
     enrolment: Enrolment | None = None
+    mute: bool = False
     notes: Notes = field(default_factory=Notes)
     door: InsideCollector = field(init=False)
     machine: Machine = field(init=False)
@@ -212,7 +215,7 @@ class TpmHost:
             states=StateFile(PosixDisk(self.folder), chain=f"chains/{host}", journal=self.notes),
             notifier=self.notes,
             journal=self.notes,
-            quoter=key.tpm,
+            quoter=None if self.mute else key.tpm,
         )
         return Cycle(settings, ports).run()
 
