@@ -38,8 +38,10 @@ def judged_rounds(
 
 def ever_signed(connection: Connection, chips: Collection[int], when: When) -> frozenset[int]:
     """Return which of these chips had signed anywhere up to a time."""
-    query = select(_SIGNED.chip.distinct()).where(
-        _SIGNED.chip.in_(sorted(chips)), _SIGNED.since_ms <= when.seen_until_ms
+    query = (
+        select(_SIGNED.chip)
+        .where(_SIGNED.chip.in_(sorted(chips)), _SIGNED.since_ms <= when.seen_until_ms)
+        .distinct()
     )
     return frozenset(connection.execute(query).scalars())
 

@@ -246,7 +246,7 @@ def _label(device: Device, taken: Collection[str]) -> str:
     The UUID is there before the driver upgrade that brings the PDI, and stays. Both are texts
     of the host: one that is taken, or that is no name of a chip, names nothing.
     """
-    for name in (device.uuid, device.pdi):
-        if name and name != HOST_LABEL and not name.startswith(_PLACE) and name not in taken:
-            return name
+    name = device.uuid or device.pdi
+    if name and name != HOST_LABEL and not name.startswith(_PLACE) and name not in taken:
+        return name
     return f"{_PLACE}{device.place}"
