@@ -28,8 +28,8 @@ from chipledger_server.usecases.keyring import (
     TpmConflict,
 )
 
-MOST_ATTEMPTS: Final = 10_000
-"""Open enrolments with a TPM, in all: each costs a few kilobytes until its time is over."""
+MOST_ATTEMPTS: Final = 1000
+"""Open enrolments with a TPM, in all: each costs up to 64 KiB until its time is over."""
 
 _COLLECTOR: Final = "collector"
 

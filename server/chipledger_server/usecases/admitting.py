@@ -102,11 +102,17 @@ def require_present_key(by: ByKey, book: EnrolmentBook) -> Enrolled:
 
     Raises:
         EvidenceError: `revoked-key`.
-        ServerError: `host-retired`.
+        ServerError: `host-retired`; `another-ek` where it would leave a TPM.
     """
     old = book.enrolled(by.said.previous)
     if old is None or old.revoked:
         raise EvidenceError(EvidenceCode.REVOKED_KEY, f"key {by.said.previous} is revoked")
+    if by.said.tpm is None and old.tier != KeyTier.SOFTWARE:
+        raise ServerError(
+            Code.ANOTHER_EK,
+            f"the key of {old.host} is in a TPM, and the next one is not",
+            hint="a key outside the TPM is a replacement, which takes two people: host propose",
+        )
     _require_not_retired(book, old.host)
     return old
 

@@ -140,6 +140,8 @@ class Enrolments:
                 if wish.tpm is None:
                     return self._admit(wish, book)
                 return _challenge(self._attempt(wish, wish.tpm, book))
+        if isinstance(wish.by, ByKey) and known.host != wish.by.said.host:
+            raise _taken(wish.key)
         return self._again(known, wish.key, code_hash or known.code_hash)
 
     def _require_permission(self, wish: Wish, book: EnrolmentBook) -> None:
@@ -274,11 +276,7 @@ class Enrolments:
 
     def _again(self, known: Enrolled, key: PublicKey, code_hash: bytes) -> Enrolment:
         if known.code_hash != code_hash or known.revoked:
-            raise ServerError(
-                Code.KEY_ALREADY_ENROLLED,
-                f"key {key.kid} was enrolled with another code, or is revoked",
-                hint="make a new key, or repeat the enrolment with the code it was made with",
-            )
+            raise _taken(key)
         return self._answer(known, key)
 
     def _answer(self, enrolled: Enrolled, key: PublicKey) -> Enrolment:
@@ -303,6 +301,14 @@ class Enrolments:
             site=enrolled.site,
             tier=KeyTier(enrolled.tier),
         )
+
+
+def _taken(key: PublicKey) -> ServerError:
+    return ServerError(
+        Code.KEY_ALREADY_ENROLLED,
+        f"key {key.kid} was enrolled with another code, or is revoked",
+        hint="make a new key, or repeat the enrolment with the code it was made with",
+    )
 
 
 def _kept(book: EnrolmentBook, session: bytes) -> Attempt:

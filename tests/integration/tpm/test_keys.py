@@ -61,6 +61,24 @@ def test_a_software_key_moves_into_the_tpm(
     assert host.report().stored
 
 
+def test_a_key_leaves_its_tpm_by_two_people_only(inside: CollectorInside, host: TpmHost) -> None:
+    """The present key lets in another key of its TPM, and none that can be copied."""
+    present = host.key
+    tcti, host.tcti = host.tcti, ""
+    following = host.keyring.following(present)
+    assert following.tier is KeyTier.SOFTWARE
+    host.tcti = tcti
+    assert host.enrolment is not None
+    with pytest.raises(CollectorRefused, match="another-ek"):
+        rotate(
+            host.enrolment,
+            present.signer,
+            applicant(following),
+            collector=host.door,
+            clock=InsideClock(inside),
+        )
+
+
 def test_a_rotation_whose_answer_was_lost_is_repeated(
     inside: CollectorInside, host: TpmHost
 ) -> None:
