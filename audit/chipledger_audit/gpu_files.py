@@ -71,7 +71,7 @@ def read_evidence(path: Path) -> list[Piece]:
     """
     if path.is_dir():
         return [_of_folder(path)]
-    data = _bounded(path)
+    data = read_bounded(path)
     try:
         if data.lstrip()[:1] == b"[":
             kind = Annotated[list[_Entry], msgspec.Meta(max_length=MAX_PIECES)]
@@ -103,12 +103,12 @@ def read_stored(folder: Path) -> Mapping[str, bytes]:
 
 
 def _of_folder(path: Path) -> Piece:
-    text = b"".join(_bounded(path / REPORT).split())
+    text = b"".join(read_bounded(path / REPORT).split())
     try:
         report = binascii.unhexlify(text)
     except binascii.Error as error:
         raise FilesError(f"{path / REPORT}: not hexadecimal text: {error}") from error
-    return Piece(name=path.name or str(path), report=report, chain=_bounded(path / CHAIN))
+    return Piece(name=path.name or str(path), report=report, chain=read_bounded(path / CHAIN))
 
 
 def _of_entries(path: Path, entries: list[_Entry]) -> list[Piece]:
@@ -128,7 +128,13 @@ def _of_entry(name: str, entry: _Entry) -> Piece:
     return Piece(name=name, report=report, chain=chain, said_nonce=entry.nonce)
 
 
-def _bounded(path: Path) -> bytes:
+def read_bounded(path: Path) -> bytes:
+    """Return a file of at most 8 MiB.
+
+    Raises:
+        FilesError: it is larger.
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import msgspec
 
+from chipledger_audit.ear_check import check_ear, describe_ear, ear_json, read_key
 from chipledger_audit.gpu_check import check_pieces, describe_gpu
-from chipledger_audit.gpu_files import FilesError, read_evidence, read_stored
+from chipledger_audit.gpu_files import FilesError, read_bounded, read_evidence, read_stored
 from chipledger_audit.token_check import check_token, describe
 from chipledger_audit.wiring import now
+from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.gpu.envelope import NONCE_BYTES
 from chipledger_evidence.gpu.roots import NVIDIA
@@ -28,7 +30,7 @@ UNUSABLE = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     arguments = _parser().parse_args(argv)
-    command = {"token": _token, "gpu-evidence": _gpu_evidence}[arguments.command]
+    command = {"token": _token, "gpu-evidence": _gpu_evidence, "ear": _ear}[arguments.command]
     try:
         return command(arguments)
     except (OSError, UnicodeDecodeError, FilesError) as error:
@@ -60,6 +62,17 @@ def _gpu_evidence(arguments: argparse.Namespace) -> int:
     return HOLDS if check.genuine else REFUSED
 
 
+def _ear(arguments: argparse.Namespace) -> int:
+    verdict = check_ear(
+        read_bounded(arguments.result).decode("ascii").strip(),
+        read_key(read_bounded(arguments.key)),
+        nonce=arguments.nonce,
+        now=now(),
+    )
+    print(ear_json(verdict) if arguments.json else "\n".join(describe_ear(verdict)))
+    return HOLDS if verdict.holds else REFUSED
+
+
 def _show(verdict: object, lines: Sequence[str], arguments: argparse.Namespace) -> None:
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(verdict, order="sorted").decode() + "\n")
@@ -73,6 +86,14 @@ def _nonce(text: str) -> bytes:
     if len(raw) != NONCE_BYTES:
         raise argparse.ArgumentTypeError(f"a nonce has {NONCE_BYTES} bytes, this has {len(raw)}")
     return raw
+
+
+def _asked(text: str) -> bytes:
+    """Return the bytes of a nonce in base64url, as it is asked with."""
+    try:
+        return b64url_decode(text)
+    except EvidenceError as error:
+        raise argparse.ArgumentTypeError("not base64url without padding") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     gpu.add_argument("--crls", metavar="DIR", type=Path, help="folder of stored revocation lists")
     gpu.add_argument("--manifests", metavar="DIR", type=Path, help="folder of reference manifests")
     gpu.add_argument("--json", action="store_true", help="print every fact as JSON")
+    ear = commands.add_parser("ear", help="explain an attestation result, claim by claim")
+    ear.add_argument("result", metavar="FILE", type=Path, help="file with the result, a JWT")
+    ear.add_argument(
+        "--key", required=True, metavar="JWK", type=Path, help="file with the verifier's JWK"
+    )
+    ear.add_argument("--nonce", metavar="BASE64URL", type=_asked, help="nonce it was asked with")
+    ear.add_argument("--json", action="store_true", help="print every claim as JSON")
     return parser
 
 
