@@ -19,6 +19,7 @@ from chipledger_evidence.codec import Wire, encode_canonical
 from chipledger_evidence.ids import sha256_b64, whole
 
 MAX_CHIPS = 64
+MAX_OVERLAID = 16
 MAX_PCI_FUNCTIONS = 1024
 MAX_COUNTER = 2**53 - 1
 
@@ -265,6 +266,8 @@ class Provider(Wire, frozen=True, kw_only=True):
     library: Library | None = None
     preload: bool = False
     """LD_PRELOAD, LD_LIBRARY_PATH or /etc/ld.so.preload could change what is loaded."""
+    overlaid: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_OVERLAID)] = ()
+    """Mount points that stand before the kernel's own /proc and /sys where a scan reads."""
     visible_devices: Text | None = None
     """NVIDIA_VISIBLE_DEVICES, when set: a container that may not see every chip."""
 

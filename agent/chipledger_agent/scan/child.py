@@ -31,6 +31,7 @@ from chipledger_agent.scan.lines import (
     Loaded,
     encode_line,
 )
+from chipledger_agent.scan.mounts import overlaid
 from chipledger_agent.scan.pci import pci_view
 from chipledger_agent.scan.proc import proc_view
 from chipledger_agent.scan.reading import TOO_MANY, Fields, UnreadableError
@@ -73,6 +74,7 @@ def _began(source: Source, *, root: Path, environment: Mapping[str, str]) -> Beg
     return Began(
         provider=source.kind,
         preload=preloaded(environment, root),
+        overlaid=overlaid(root),
         visible_devices=_visible(environment),
         hardware=_hardware(root),
     )

@@ -32,6 +32,7 @@ class Began(_Line, frozen=True, tag="began"):
 
     provider: str
     preload: bool
+    overlaid: tuple[str, ...] = ()
     visible_devices: str | None = None
     hardware: str | None = None
 

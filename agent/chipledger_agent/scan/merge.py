@@ -86,6 +86,7 @@ def merge(lines: Sequence[Line], ending: Ending, *, provider: str) -> Scan:
             kind=began.provider,
             library=loaded.library,
             preload=began.preload,
+            overlaid=began.overlaid,
             visible_devices=began.visible_devices,
         ),
         driver=msgspec.structs.replace(told.driver, kernel_module=proc.module_version),

@@ -167,7 +167,7 @@ INNOCENT: Final[Mapping[Kind, Sequence[str]]] = {
         "power was lost before the board had written its newest counts down",
     ),
     Kind.LIBRARY_SUSPECT: (
-        "the agent runs in a container that brings its own driver libraries",
+        "the agent runs in a container that brings its own driver libraries and view of /proc",
         "another distribution's build of the same driver version",
         "a driver upgrade is half done until the next boot",
     ),

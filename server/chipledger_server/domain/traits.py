@@ -107,6 +107,8 @@ def suspicions(inventory: Inventory) -> list[str]:
     library, said = provider.library, []
     if provider.preload:
         said.append("another library can be loaded before it")
+    if provider.overlaid:
+        said.append(f"other mounts stand before the kernel's at {', '.join(provider.overlaid)}")
     if library is not None:
         folder, _, name = library.path.rpartition("/")
         known = f"{folder}/".startswith(DRIVER_FOLDERS) and "/../" not in library.path

@@ -8,6 +8,7 @@ import pytest
 
 from chipledger_agent.scan.command import scan_command
 from chipledger_agent.scan.library import choose, describe, preloaded
+from chipledger_agent.scan.mounts import overlaid
 from chipledger_agent.scan.pci import pci_view
 from chipledger_agent.scan.proc import module_version, proc_view
 from chipledger_evidence.inventory import PciKind, Unread, Why
@@ -177,3 +178,42 @@ def test_relative_libraries_are_refused() -> None:
     """The loader's search order must never decide."""
     with pytest.raises(ValueError, match="absolute"):
         scan_command(libraries=(Path("libnvidia-ml.so.1"),))
+
+
+OWN = """\
+22 1 0:20 / /sys rw,nosuid - sysfs sysfs rw
+23 1 0:21 / /proc rw,nosuid - proc proc rw
+24 22 0:6 / /sys/kernel/security rw - securityfs securityfs rw
+25 22 0:7 / /sys/devices/virtual/powercap ro - tmpfs tmpfs ro
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("30 23 0:40 / /proc/driver/nvidia rw - tmpfs tmpfs rw", ("/proc/driver/nvidia",)),
+        ("30 22 8:1 /fake /sys/bus/pci rw - ext4 /dev/sda1 rw", ("/sys/bus/pci",)),
+        (
+            "30 22 8:1 /a /sys/devices/pci0000:00 rw - ext4 /dev/sda1 rw",
+            ("/sys/devices/pci0000:00",),
+        ),
+        ("30 23 8:1 /a /proc rw - ext4 /dev/sda1 rw", ("/proc",)),
+        (r"30 23 8:1 /a /proc/driver/my\040gpu rw - ext4 /dev/sda1 rw", ("/proc/driver/my gpu",)),
+        ("no mount at all", ()),
+    ],
+)
+def test_mounts_before_the_kernels_own_files_are_seen(
+    tmp_path: Path, line: str, seen: tuple[str, ...]
+) -> None:
+    """What every system and every container mounts beside them is no reason."""
+    file = tmp_path / "proc/self/mountinfo"
+    file.parent.mkdir(parents=True)
+    file.write_text(OWN)
+    assert overlaid(tmp_path) == ()
+    file.write_text(f"{OWN}{line}\n")
+    assert overlaid(tmp_path) == seen
+
+
+def test_a_system_without_a_mount_list_is_not_suspect(tmp_path: Path) -> None:
+    """Nothing can be said, so nothing is."""
+    assert overlaid(tmp_path) == ()

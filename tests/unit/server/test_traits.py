@@ -66,6 +66,14 @@ def test_a_library_of_which_nothing_is_known_is_not_suspect() -> None:
     assert suspicions(replace(GOOD, provider=replace(GOOD.provider, library=None))) == []
 
 
+def test_a_mount_before_the_kernels_files_is_a_reason() -> None:
+    """As a container's toolkit makes one, or whoever shows a /proc of his own."""
+    provider = replace(GOOD.provider, overlaid=("/proc/driver/nvidia",))
+    assert suspicions(replace(GOOD, provider=provider)) == [
+        "other mounts stand before the kernel's at /proc/driver/nvidia"
+    ]
+
+
 def test_a_preload_and_a_half_loaded_driver_are_reasons() -> None:
     """Both at once are two."""
     provider = replace(GOOD.provider, preload=True)
