@@ -114,13 +114,17 @@ def latency(bench: Bench, fsync_ms: float) -> None:
 
 
 def connections(bench: Bench, rounds: int) -> None:
-    """Print what a new TLS connection adds to a heartbeat."""
+    """Print what a new TLS connection adds to a heartbeat that arrives at the same pace."""
     bench.use_tls()
     bench.heartbeat()  # keys are read again, and warmth
-    pairs = [(bench.heartbeat(), bench.heartbeat_anew()) for _ in range(rounds)]
-    for measures in zip(*pairs, strict=True):
+    with bench.another() as port:
+        loads = [
+            (bench.heartbeat(), bench.heartbeat_beside(port), bench.heartbeat_anew())
+            for _ in range(rounds)
+        ]
+    for measures in zip(*loads, strict=True):
         say(line(median_of(measures), None))
-    more_v = median(anew.cost_v - kept.cost_v for kept, anew in pairs)
+    more_v = median(anew.cost_v - kept.cost_v for _, kept, anew in loads)
     held = "held" if more_v <= TLS_BAR_V else "ABOVE"
     say(f"a new TLS 1.3 connection for a heartbeat: +{more_v:.1f} V  bar +{TLS_BAR_V} V {held}")
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
+from typing_extensions import override
+
 Send = Callable[[int, Sequence[bytes], int, ssl.SSLContext | None], Coroutine[Any, Any, "Outcome"]]
 _END = b"\r\n\r\n"
 _LENGTH = b"content-length: "
@@ -112,6 +114,30 @@ class _Client:
             self._done.set_exception(exc or ConnectionError("closed by the collector"))
 
 
+class _Kept(_Client):
+    """One connection that stays, and sends a request when it is told to."""
+
+    _answered: asyncio.Future[None] | None = None
+
+    @override
+    def _next(self) -> None:
+        if self._answered is not None:
+            self._answered.set_result(None)
+
+    def send(self, item: tuple[int, bytes]) -> asyncio.Future[None]:
+        """Send a request and return the future of its answer."""
+        self._answered = asyncio.get_running_loop().create_future()
+        self._index, data = item
+        self._sent_s = time.perf_counter()
+        self._transport.write(data)
+        return self._answered
+
+    def close(self) -> None:
+        """Close it."""
+        self._done.set_result(None)
+        self._transport.close()
+
+
 def _connect(
     work: Iterator[tuple[int, bytes]], outcome: Outcome, done: asyncio.Future[None]
 ) -> asyncio.Protocol:
@@ -141,6 +167,40 @@ async def drive_anew(
     async def sender() -> None:
         for item in work:
             await (await _open(port, iter((item,)), outcome, tls))
+
+    start = time.perf_counter()
+    await asyncio.gather(*(sender() for _ in range(connections)))
+    outcome.wall_s = time.perf_counter() - start
+    return outcome
+
+
+async def drive_beside(
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    tls: ssl.SSLContext | None,
+    *,
+    beside: int,
+) -> Outcome:
+    """Send `requests` over kept-alive connections, at the pace of :func:`drive_anew`.
+
+    Before each, a new connection is made to port `beside`, and closed after the answer: the same
+    work for whoever sends, so that reports arrive as they would by connections of their own.
+    """
+    outcome = Outcome(latencies_s=[0.0] * len(requests), bodies=[b""] * len(requests))
+    work = iter(enumerate(requests))
+    loop = asyncio.get_running_loop()
+
+    async def sender() -> None:
+        kept = _Kept(iter(()), outcome, loop.create_future())
+        await loop.create_connection(
+            lambda: cast("asyncio.Protocol", kept), "127.0.0.1", port, ssl=tls
+        )
+        for item in work:
+            other, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", beside, ssl=tls)
+            await kept.send(item)
+            other.close()
+        kept.close()
 
     start = time.perf_counter()
     await asyncio.gather(*(sender() for _ in range(connections)))

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,9 +27,9 @@ from chipledger_evidence.framing import MEDIA_TYPE, encode_body
 from chipledger_evidence.inventory import Inventory
 from chipledger_evidence.nonce import RANDOM_BYTES, Kind, mint
 from chipledger_evidence.token import Token
-from chipledger_testing.bench.load import Outcome, Send, drive, drive_anew, request
+from chipledger_testing.bench.load import Outcome, Send, drive, drive_anew, drive_beside, request
 from chipledger_testing.certificates import certificate_for
-from chipledger_testing.collector_process import CollectorProcess
+from chipledger_testing.collector_process import CollectorProcess, running
 from chipledger_testing.hosts import SimulatedHost, simulated
 from chipledger_testing.keys import SeededSigner
 
@@ -157,6 +158,12 @@ class Bench:
         self._tls = ssl.create_default_context(cafile=certificate.certificate)
         self._tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # nobody trusts its authority
 
+    @contextmanager
+    def another(self) -> Iterator[int]:
+        """Run another collector with the same certificate, and give its port."""
+        with running(self._collector.folder / "another", self._collector.settings) as another:
+            yield another.port
+
     def full(self) -> Measure:
         """Every host sends a full report with an inventory never seen before."""
         self._round += 1
@@ -181,6 +188,17 @@ class Bench:
         tokens = [self._fleet.heartbeat(host) for host in self._fleet.hosts]
         return self._measure(
             "heartbeat, each by a new TLS connection", tokens, 1, CONNECTIONS, send=drive_anew
+        )
+
+    def heartbeat_beside(self, port: int) -> Measure:
+        """Every host sends a heartbeat as it comes from who makes a connection to `port` first."""
+        tokens = [self._fleet.heartbeat(host) for host in self._fleet.hosts]
+        return self._measure(
+            "heartbeat, kept alive at that pace",
+            tokens,
+            1,
+            CONNECTIONS,
+            send=partial(drive_beside, beside=port),
         )
 
     def batch(self) -> Measure:
