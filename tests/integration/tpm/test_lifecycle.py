@@ -83,6 +83,32 @@ def name_of(host: TpmHost) -> str:
     return host.enrolment.host
 
 
+def test_a_report_of_the_key_before_does_not_stop_the_host(
+    inside: CollectorInside, host: TpmHost
+) -> None:
+    """What still waits under the old key is put aside and named; the new key goes on."""
+    host.door.deaf = True
+    waiting = host.report().waiting
+    assert waiting
+    host.door.deaf = False
+    host.rotate()
+    outcome = host.report(after_s=7200)
+    assert outcome.refused == ["revoked-key"] * waiting
+    assert outcome.stored
+    assert outcome.waiting == 0
+    said = [refused for token in inside.logged() for refused in token.claims.refused]
+    assert [refused.code for refused in said] == ["revoked-key"] * waiting
+
+
+def test_a_rotation_cut_short_is_taken_up_again(inside: CollectorInside, host: TpmHost) -> None:
+    """The key that the enrolment names is found where the crash left it, and put in its place."""
+    host.rotate()
+    (host.folder / "key.pem").rename(host.folder / "key.pem.next")
+    assert host.report().stored
+    assert (host.folder / "key.pem").exists()
+    assert inside.findings() == []
+
+
 def test_nobody_agrees_with_himself(people: TwoPeople, host: TpmHost) -> None:
     """Who proposed cannot approve."""
     proposal = people.propose(name_of(host), Wish.RETIRE)

@@ -35,12 +35,14 @@ class InsideCollector:
     Attributes:
         inside: the collector.
         lose: which of the next answers are lost, after the collector has done the work.
+        deaf: no report comes through.
         said: the bodies that came to the enrolments' doors, by door.
     """
 
     def __init__(self, inside: CollectorInside) -> None:
         self.inside = inside
         self.lose: list[bool] = []
+        self.deaf = False
         self.said: dict[str, bytes] = {}
 
     def enrol(self, request: bytes) -> Enrolment | ActivationChallenge:
@@ -62,6 +64,8 @@ class InsideCollector:
 
     def deliver(self, tokens: Sequence[Token], blobs: Sequence[bytes] = ()) -> ReportAnswer:
         """Send reports, and let them be applied."""
+        if self.deaf:
+            raise CollectorUnavailable("collector-unreachable", "no report is taken")
         self.inside.keys.forget()
         answer = self.inside.take(*tokens, blobs=tuple(blobs))
         self.inside.step()
