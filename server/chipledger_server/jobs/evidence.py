@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Final, Protocol
 
 import structlog
@@ -137,6 +137,15 @@ def _new_pool() -> ProcessPoolExecutor:
 
 
 def _begin_worker() -> None:
-    """Leave the processor to the doors, and Ctrl-C to the collector."""
+    """Leave the processor to the doors, and Ctrl-C to the collector; end when it does."""
     os.nice(_NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_collector, daemon=True).start()
+
+
+def _end_with_the_collector() -> None:
+    """Wait for the collector's end, be it a kill; a pool's process alone would never notice."""
+    collector = parent_process()
+    if collector is not None:
+        collector.join()
+        os._exit(1)
