@@ -30,6 +30,7 @@ from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.adapters.result_key import load_result_key, new_result_key
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
+from chipledger_server.domain.rounds import TEST_MARK
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
@@ -70,7 +71,7 @@ def test_anchors(path: Path | None) -> TrustAnchors:
         RootPin(name="simulated devices", spki_sha256=line, source=str(path), as_of="")
         for line in lines
     )
-    return TrustAnchors(version=f"{NVIDIA.version}+test", roots=NVIDIA.roots + simulated)
+    return TrustAnchors(version=f"{NVIDIA.version}{TEST_MARK}", roots=NVIDIA.roots + simulated)
 
 
 def initialise(config: Config, *, administrator: str, token_file: Path | None = None) -> str:

@@ -333,7 +333,7 @@ _WORDS: Final[Mapping[Kind, Callable[[Detail], str]]] = {
     ),
     Kind.HIDDEN_CHIP: lambda d: (
         f"{d['witness']} names chips that the host does not report, by PDI: {_listed(d['chips'])}."
-        + (f" Switches that signed: {_listed(d['switches'])}." if d["switches"] else "")
+        + (f" Switches that signed: {_listed(d['switches'])}." if d.get("switches") else "")
     ),
     Kind.EVIDENCE_REFUSED: lambda d: f"Device evidence was refused: {d['code']} ({d['what']}).",
 }

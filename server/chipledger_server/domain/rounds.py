@@ -6,6 +6,7 @@ Runs in a worker process: it parses what a host that may be the cheat has chosen
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.gpu.device import DeviceClass
@@ -15,6 +16,9 @@ from chipledger_evidence.gpu.facts import EvidenceFacts, Fact, Reason
 from chipledger_evidence.gpu.result import EvidenceResult, Piece
 from chipledger_evidence.gpu.roots import TrustAnchors
 from chipledger_evidence.gpu.verify import verify_envelope
+
+TEST_MARK: Final = "+test"
+"""Ends the version of a list of root keys that holds those of simulated devices as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,8 @@ class Round:
         token: its identity.
         inv: the inventory it names.
         received_ms: when it arrived.
-        challenge: the nonce it echoes when that was a challenge in time, else None.
+        challenge: the nonce it echoes when that was a challenge in time, and the host had sent
+            no later report before, else None.
         statements: what it names.
     """
 
@@ -66,8 +71,8 @@ class Round:
 def judge_round(round_: Round, anchors: TrustAnchors, now_ms: int) -> EvidenceResult:
     """Return what every statement of a round shows.
 
-    A token that did not answer a challenge in time proves no freshness: then no nonce is
-    checked, and nothing of it raises a grade.
+    A token that did not answer a challenge in time, or in its place, proves no freshness: then
+    no nonce is checked, and nothing of it raises a grade.
     """
     nonce = None
     if round_.challenge is not None:

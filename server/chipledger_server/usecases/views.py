@@ -30,7 +30,8 @@ class HostSummary(Answer, frozen=True, kw_only=True):
         enrolled_ms: when it was enrolled.
         state: ``fresh`` within the silence limit, ``silent`` beyond it.
         last_fresh_ms: newest report that proved to be fresh, or null.
-        chips_read: chips the driver reports, self-reported (G1).
+        chips_read: chips the driver reports.
+        chips_signed: those of them that signed for themselves and whose signature still counts.
         chips_uncounted: devices that are unconfirmed, unidentified, lost or not physical.
     """
 
@@ -43,6 +44,7 @@ class HostSummary(Answer, frozen=True, kw_only=True):
     state: HostState
     last_fresh_ms: Millis | None
     chips_read: int
+    chips_signed: int
     chips_uncounted: int
 
 
@@ -134,6 +136,8 @@ class Statement(Answer, frozen=True, kw_only=True):
         facts: each question and what became of it: pass, fail, not-checked, not-stated.
         reasons: why facts are not ``pass``.
         digest: SHA-256 of the statement's bytes.
+        anchors: version of the list of root keys that was believed.
+        simulated: roots of simulated devices were believed as well, as at test sites.
     """
 
     place: int | None
@@ -146,6 +150,8 @@ class Statement(Answer, frozen=True, kw_only=True):
     facts: dict[str, str]
     reasons: tuple[str, ...]
     digest: Digest
+    anchors: str
+    simulated: bool
 
 
 class EvidenceRound(Answer, frozen=True, kw_only=True):
@@ -381,10 +387,36 @@ class RuleTable(Answer, frozen=True, kw_only=True):
     reviewed_on: date
 
 
+class AppraisalRule(Answer, frozen=True, kw_only=True):
+    """The policy that turns facts about a chip into its grade.
+
+    Attributes:
+        source: why it is so.
+        round_s: seconds between two rounds of evidence that a host is asked for.
+        lifetime_s: age up to which a chip's own statement counts, the end included.
+        device_class: the class that its certificate must name.
+        must_pass: facts that must have been checked and hold.
+        must_not_fail: facts that may be unknown, but not wrong.
+    """
+
+    id: str
+    version: str
+    digest: Digest
+    source: str
+    valid_from: str
+    valid_to: str | None
+    round_s: int
+    lifetime_s: int
+    device_class: str
+    must_pass: tuple[str, ...]
+    must_not_fail: tuple[str, ...]
+
+
 class RulesPage(Answer, frozen=True, kw_only=True):
-    """Every table that verdicts stand on now."""
+    """Every table that verdicts stand on now, and the policy that grades chips."""
 
     items: tuple[RuleTable, ...]
+    appraisal: AppraisalRule
 
 
 class Me(Answer, frozen=True, kw_only=True):

@@ -96,6 +96,20 @@ def test_every_fact_of_a_statement_is_shown_by_itself(signed: Signed) -> None:
     }
 
 
+def test_a_host_says_how_many_of_its_chips_signed(signed: Signed) -> None:
+    """The driver's word and the chips' own are two numbers."""
+    (host,) = signed.read("/sites/johor/hosts")["items"]
+
+    assert (host["chips_read"], host["chips_signed"]) == (3, 2)
+
+
+def test_what_simulated_devices_may_have_signed_is_marked(signed: Signed) -> None:
+    """At a test site other roots are believed as well; no page may call them the maker's."""
+    (first, _) = signed.read(f"/hosts/{signed.host.host}")["evidence"]["statements"]
+
+    assert (first["simulated"], first["anchors"][-5:]) == (True, "+test")
+
+
 def test_a_chip_shows_what_it_signed_and_the_other_that_it_did_not(signed: Signed) -> None:
     """Chip by chip: what one signed says nothing of its neighbour."""
     chips = {

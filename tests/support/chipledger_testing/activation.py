@@ -23,6 +23,7 @@ def main(argv: Sequence[str]) -> int:
     match list(argv):
         case [path, "--", *command] if command:
             signal.signal(signal.SIGTERM, _leave)
+            signal.signal(signal.SIGINT, _leave)
             with socket.socket(socket.AF_UNIX) as listener:
                 Path(path).unlink(missing_ok=True)
                 old = os.umask(0o177)

@@ -11,6 +11,7 @@ from chipledger_evidence.entry import EntryType
 from chipledger_evidence.gpu.facts import FACTS, level
 from chipledger_evidence.gpu.result import EvidenceResult, Piece
 from chipledger_server.adapters import schema
+from chipledger_server.domain.rounds import TEST_MARK
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.views import EvidenceRound, Statement
 
@@ -63,12 +64,12 @@ def _round(result: EvidenceResult, *, reasons: tuple[str, ...] = ()) -> Evidence
         at_ms=result.received,
         judged_ms=result.at,
         token=result.token,
-        statements=tuple(_statement(piece) for piece in result.pieces),
+        statements=tuple(_statement(piece, result.anchors) for piece in result.pieces),
         reasons=reasons,
     )
 
 
-def _statement(piece: Piece) -> Statement:
+def _statement(piece: Piece, anchors: str) -> Statement:
     facts = piece.facts
     return Statement(
         place=piece.chip,
@@ -81,6 +82,8 @@ def _statement(piece: Piece) -> Statement:
         facts={name: facts.of(name).value for name in FACTS},
         reasons=tuple(f"{one.code}: {one.detail}" for one in facts.reasons),
         digest=piece.digest,
+        anchors=anchors,
+        simulated=anchors.endswith(TEST_MARK),
     )
 
 

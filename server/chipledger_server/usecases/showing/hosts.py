@@ -138,8 +138,9 @@ def host_facts(look: Look, host: str) -> HostFacts:
 def _summary(
     look: Look, facts: HostFacts, claims: Iterable[Claim], patience: Patience
 ) -> HostSummary:
-    readings = [claim.reading for claim in claims]
-    read = readings.count(Reading.READ)
+    listed = list(claims)
+    read = [claim for claim in listed if claim.reading is Reading.READ]
+    signed = sum(patience.signed(claim.signed_ms, look.when.as_of_ms) for claim in read)
     return HostSummary(
         id=facts.id,
         site=facts.site,
@@ -149,8 +150,9 @@ def _summary(
         enrolled_ms=facts.enrolled_ms,
         state=_state(facts, patience, look.when.as_of_ms),
         last_fresh_ms=facts.last_fresh_ms,
-        chips_read=read,
-        chips_uncounted=len(readings) - read,
+        chips_read=len(read),
+        chips_signed=signed,
+        chips_uncounted=len(listed) - len(read),
     )
 
 

@@ -35,6 +35,8 @@ def main() -> int:
     except KeyboardInterrupt:
         narrate.say("\nStopping.")
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must leave nobody behind
+            signal.signal(number, signal.SIG_IGN)
         stage.stop_all()
         if arguments.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
