@@ -8,6 +8,7 @@ from chipledger_evidence.entry import SALT_BYTES, EntryType, entry_hash, make_en
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.nonce import Freshness
 from chipledger_server.adapters.tokens_sqlite import logged_tokens
+from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.packing import unpack_body
 from chipledger_server.domain.rounds import Round, Statement
 from chipledger_server.ports import Entropy
@@ -22,6 +23,10 @@ _SENDER: Final = """
     SELECT h.id, h.site, s.test_site, k.kid FROM tokens t
     JOIN hosts h ON h.num = t.host JOIN sites s ON s.id = h.site JOIN host_keys k ON k.num = t.key
     WHERE t.pos = ?
+"""
+# A fresh report that is as new or newer came before: the host has gone on without this one.
+_OVERTAKEN: Final = """
+    SELECT 1 FROM tokens WHERE host = ? AND seq >= ? AND pos < ? AND freshness != 'late' LIMIT 1
 """
 
 
@@ -68,7 +73,7 @@ class SqliteEvidence:
             token=token.token,
             inv=claims.inv,
             received_ms=token.received_ms,
-            challenge=claims.eat_nonce if token.freshness is Freshness.CHALLENGED else None,
+            challenge=claims.eat_nonce if self._is_timely(token) else None,
             statements=tuple(
                 Statement(digest=ref.digest, kind=ref.kind, chip=ref.chip, blob=blob)
                 for ref, blob in (
@@ -76,6 +81,13 @@ class SqliteEvidence:
                 )
             ),
         )
+
+    def _is_timely(self, token: LoggedToken) -> bool:
+        """Tell whether a token answers a challenge in time and in its place of the chain."""
+        if token.freshness is not Freshness.CHALLENGED:
+            return False
+        place = (token.host, token.claims.seq, token.pos)
+        return self._execute(_OVERTAKEN, place).fetchone() is None
 
     def _blob(self, digest: str, size: int) -> bytes | None:
         row = self._execute(

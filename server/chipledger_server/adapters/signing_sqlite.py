@@ -1,6 +1,7 @@
 """Signatures of chips in SQLite, on the writer's connection."""
 
 import sqlite3
+from dataclasses import replace
 from typing import Final
 
 from chipledger_evidence.codec import b64url_decode, encode_canonical
@@ -22,12 +23,22 @@ _ROUND: Final = """
 _NEWEST: Final = """
     SELECT id, until_ms FROM signatures WHERE chip = ? AND host = ? ORDER BY since_ms DESC LIMIT 1
 """
+_SHOWN: Final = """
+    SELECT inventory, held FROM presence WHERE host = ? AND inventory = ? ORDER BY id DESC LIMIT 1
+"""
 # One look into the index for each chip that the host claims.
 _EXPECTED: Final = """
     SELECT c.chip, c.since_ms,
         (SELECT max(s.until_ms) FROM signatures s WHERE s.chip = c.chip AND s.host = c.host)
     FROM claims c WHERE c.host = ? AND EXISTS (SELECT 1 FROM signatures s WHERE s.chip = c.chip)
     ORDER BY c.chip
+"""
+_MOST_RUNS: Final = 1000
+_RUNS_AFTER: Final = """
+    SELECT p.since_ms, p.until_ms FROM presence p
+    WHERE p.host = ? AND (p.until_ms IS NULL OR p.until_ms > ?) AND EXISTS
+        (SELECT 1 FROM inventory_chips i WHERE i.inventory = p.inventory AND i.chip = ?)
+    ORDER BY p.id DESC LIMIT ?
 """
 
 
@@ -44,16 +55,9 @@ class SqliteRounds:
 
 
 def oldest_signature(execute: Execute, host: str) -> int | None:
-    """Return when that chip of a host which can sign showed it that did so longest ago."""
-    return min((one.known_ms for one in _expected(execute, host)), default=None)
-
-
-def _expected(execute: Execute, host: str) -> list[Expected]:
+    """Return a time before which none of a host's chips that can sign last showed it."""
     rows = execute(_EXPECTED, (host,)).fetchall()
-    return [
-        Expected(chip=chip, since_ms=since_ms, signed_ms=signed_ms)
-        for chip, since_ms, signed_ms in rows
-    ]
+    return min((since_ms if at_ms is None else at_ms for _, since_ms, at_ms in rows), default=None)
 
 
 class SqliteSignatures:
@@ -62,9 +66,24 @@ class SqliteSignatures:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
 
-    def listed(self, inventory: str) -> list[tuple[Line, int | None]]:
-        """Return the resolved lines of an inventory."""
-        rows = self._execute(_LISTED, (b64url_decode(inventory),)).fetchall()
+    def listed(self, inventory: str, host: str) -> list[tuple[Line, int | None]] | None:
+        """Return the resolved lines of an inventory that a host has shown, else None.
+
+        Where its scan failed, those that the host still holds follow, at no place (-1).
+        """
+        shown = self._execute(_SHOWN, (host, b64url_decode(inventory))).fetchone()
+        if shown is None:
+            return None
+        said, held = shown
+        lines = self._lines(said)
+        if held is None:
+            return lines
+        named = {chip for _, chip in lines}
+        kept = ((line, chip) for line, chip in self._lines(held) if chip not in named)
+        return [*lines, *((line._replace(place=-1), chip) for line, chip in kept)]
+
+    def _lines(self, inventory: bytes) -> list[tuple[Line, int | None]]:
+        rows = self._execute(_LISTED, (inventory,)).fetchall()
         return [
             (
                 Line(place=index, state=State(state), **dict(zip(_NAMES, texts, strict=True))),
@@ -101,6 +120,25 @@ class SqliteSignatures:
             (chip, rot, key, at_ms),
         )
 
-    def expected(self, host: str) -> list[Expected]:
+    def expected(self, host: str, lifetime_ms: int) -> list[Expected]:
         """Return the chips that a host claims and that have signed, on it or elsewhere."""
-        return _expected(self._execute, host)
+        rows = self._execute(_EXPECTED, (host,)).fetchall()
+        found = (Expected(chip=row[0], since_ms=row[1], signed_ms=row[2]) for row in rows)
+        return [self._owing(one, host, lifetime_ms) for one in found]
+
+    def _owing(self, one: Expected, host: str, lifetime_ms: int) -> Expected:
+        """Return since when a host that gave a chip up, and has it again, owes its signature.
+
+        It does so anew after an absence as long as a signature counts; a shorter one renews
+        nothing.
+        """
+        signed_ms, since_ms = one.signed_ms, one.since_ms
+        if signed_ms is None or since_ms <= signed_ms:
+            return one
+        for run in self._execute(_RUNS_AFTER, (host, signed_ms, one.chip, _MOST_RUNS)).fetchall():
+            begin_ms, until_ms = run
+            if until_ms is not None and since_ms - until_ms > lifetime_ms:
+                return replace(one, since_ms=since_ms)
+            since_ms = min(since_ms, begin_ms)
+        away = since_ms - signed_ms > lifetime_ms
+        return replace(one, since_ms=since_ms if away else signed_ms)

@@ -35,7 +35,8 @@ def overlaps(mine_before_ms: int | None, theirs_last_ms: int) -> bool:
 def settle(one: Claim, other: Claim, *, signed_from_ms: int) -> tuple[Claim, Claim]:
     """Return the claim that counts and the one that does not.
 
-    The chip's own signature decides, as long as it is not too old; among equals the earlier claim.
+    The chip's own signature during a claim decides, as long as it is not too old; among equals
+    the earlier claim.
 
     Args:
         one: a claim.
@@ -47,5 +48,7 @@ def settle(one: Claim, other: Claim, *, signed_from_ms: int) -> tuple[Claim, Cla
 
 
 def _order(claim: Claim, signed_from_ms: int) -> tuple[bool, int, str]:
-    signed = claim.signed_ms is not None and claim.signed_ms >= signed_from_ms
+    # What the chip signed under an earlier claim says nothing of one that began anew.
+    from_ms = max(signed_from_ms, claim.since_ms)
+    signed = claim.signed_ms is not None and claim.signed_ms >= from_ms
     return not signed, claim.since_ms, claim.host

@@ -16,7 +16,7 @@ from chipledger_evidence.gpu.errors import GpuCode
 from chipledger_evidence.gpu.facts import EvidenceFacts, Level, level
 from chipledger_evidence.gpu.result import EvidenceResult, Piece
 from chipledger_evidence.gpu.witness import Witness, WitnessResult, cross_witness
-from chipledger_server.domain.crosscheck import Line
+from chipledger_server.domain.crosscheck import Line, State
 from chipledger_server.domain.dies import contradictions
 from chipledger_server.domain.findings import MOST_LISTED, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
@@ -27,6 +27,9 @@ from chipledger_server.usecases.sequence_store import SequenceStore
 _BMC: Final = "bmc-"
 """How codes begin that tell where the management controller and the driver differ."""
 
+_NVML_LISTS: Final = frozenset({State.READ, State.LOST, State.UNCONFIRMED})
+_BY_SWITCH: Final = "A switch's signed list"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
@@ -34,7 +37,8 @@ class Expected:
 
     Attributes:
         chip: the chip.
-        since_ms: when the host's claim began.
+        since_ms: when the host began to owe a signature: when its claim began, however often it
+            gave the chip up since for less time than a signature counts.
         signed_ms: when its newest signature from this host arrived, if any did.
     """
 
@@ -59,8 +63,11 @@ class Rounds(Protocol):
 class SignatureStore(Protocol):
     """Where signatures of chips are kept."""
 
-    def listed(self, inventory: str) -> Sequence[tuple[Line, int | None]]:
-        """Return the resolved lines of an inventory."""
+    def listed(self, inventory: str, host: str) -> Sequence[tuple[Line, int | None]] | None:
+        """Return the resolved lines of an inventory that a host has shown, else None.
+
+        Where its scan failed, those that the host still holds follow, at no place (-1).
+        """
         ...
 
     def sign(self, chip: int, host: str, at_ms: int, *, token: bytes, lifetime_ms: int) -> None:
@@ -75,7 +82,7 @@ class SignatureStore(Protocol):
         """Keep the digest of the factory key that a chip first signed under."""
         ...
 
-    def expected(self, host: str) -> Iterable[Expected]:
+    def expected(self, host: str, lifetime_ms: int) -> Iterable[Expected]:
         """Return the chips that a host claims and that have signed, on it or elsewhere."""
         ...
 
@@ -118,25 +125,32 @@ class Signing:
 
     def apply(self, host: HostState, result: EvidenceResult) -> None:
         """Take up what a round's evidence showed."""
-        listed = self.signatures.listed(result.inv)
-        round_ = _Round(result=result)
+        listed = self.signatures.listed(result.inv, host.id)
+        round_ = _Round(result=result, listed=listed or ())
         for piece in result.pieces:
             witness = level(piece.facts) is Level.WITNESS
             if chip_signed(as_received(piece.facts, result.received), self.policy):
-                self._signed(host, piece, listed, round_)
+                self._signed(host, piece, round_)
             elif piece.chip is not None or not witness:
                 round_.refused.append(_refused(piece, witness=witness))
-        pdis = [self._pdi(line, chip) for line, chip in listed if chip is not None]
-        self._note(host, round_, cross_witness([piece.facts for piece in result.pieces], pdis))
+        if listed is not None:  # else nobody knows yet what the host lists
+            self._look_for_hidden(host, round_)
+        self._note(host, round_)
         self.holdings.signed(host, round_.chips, result.received)
         self.expect(host)
+        rivals = {one.id for chip in round_.chips for one in self.store.claimants(chip, host.id)}
+        for rival in sorted(rivals):  # from now on they are expected to show as much
+            self.expect(self.store.host_named(rival))
         if Kind.GRADE_DROP in host.open:
             self.look(host, start=result.token, at_ms=result.received)
 
     def expect(self, host: HostState) -> None:
         """Learn anew which of a host's chips that can sign showed it longest ago."""
-        known = [one.known_ms for one in self.signatures.expected(host.id)]
+        known = [one.known_ms for one in self._expected(host)]
         host.signed_ms = min(known, default=None)
+
+    def _expected(self, host: HostState) -> Iterable[Expected]:
+        return self.signatures.expected(host.id, self.lifetime_ms)
 
     def sighted(self, host: HostState, token: LoggedToken) -> None:
         """Look whether chips still show what they once showed; a fresh token has come."""
@@ -147,11 +161,7 @@ class Signing:
 
     def look(self, host: HostState, *, start: str, at_ms: int) -> None:
         """Open or resolve the finding of chips that fell below what they once showed."""
-        fallen = [
-            one
-            for one in self.signatures.expected(host.id)
-            if at_ms - one.known_ms > self.lifetime_ms
-        ]
+        fallen = [one for one in self._expected(host) if at_ms - one.known_ms > self.lifetime_ms]
         detail = None
         if fallen:
             oldest = min(one.known_ms for one in fallen)
@@ -163,17 +173,11 @@ class Signing:
             }
         self.noting.state(host, Kind.GRADE_DROP, start, at_ms=at_ms, detail=detail)
 
-    def _signed(
-        self,
-        host: HostState,
-        piece: Piece,
-        listed: Sequence[tuple[Line, int | None]],
-        round_: "_Round",
-    ) -> None:
+    def _signed(self, host: HostState, piece: Piece, round_: "_Round") -> None:
         """Find the line that a chip's signature stands for, and keep it."""
         facts, at_ms = piece.facts, round_.result.received
         pdi = facts.pdi or ""
-        found = _line_of(pdi, piece.chip, listed)
+        found = _line_of(pdi, piece.chip, round_.listed)
         if found is None:
             return  # the witnesses say so: a chip that signs and is not listed is hidden
         line, chip = found
@@ -182,14 +186,7 @@ class Signing:
             return
         wrong = contradictions(facts, device=line.device, name=line.name)
         round_.mismatched.extend(f"{pdi}: {words}" for words in wrong)
-        named = self.store.aliases([("pdi", pdi)]).get(("pdi", pdi))
-        if named is None:
-            self.store.learn("pdi", pdi, chip, at_ms)
-        elif named != chip:
-            round_.changed.append(
-                f"{line.uuid or 'a chip'} was chip {chip}; its certificate says PDI {pdi}, which"
-                f" is chip {named}"
-            )
+        if not self._is_named(host, line, chip, pdi, round_):
             return
         if wrong or not self._same_key(chip, facts, round_):
             return
@@ -197,9 +194,34 @@ class Signing:
         self.signatures.sign(chip, host.id, at_ms, token=token, lifetime_ms=self.lifetime_ms)
         round_.chips.add(chip)
 
-    def _pdi(self, line: Line, chip: int) -> str | None:
+    def _is_named(self, host: HostState, line: Line, chip: int, pdi: str, round_: "_Round") -> bool:
+        """Tell whether a certificate names the chip of a line; a chip without a PDI learns it.
+
+        That a line is this device is then only the host's word, so it neither gives a chip a
+        second PDI nor names one that somebody else holds as well.
+        """
+        named = self.store.aliases([("pdi", pdi)]).get(("pdi", pdi))
+        if named == chip:
+            return True
+        known = self.store.aliases_of(chip, "pdi")
+        if named is None and not known:
+            rivals = self.store.claimants(chip, host.id)
+            if any(rival.silent_since_ms is None for rival in rivals):
+                return False
+            self.store.learn("pdi", pdi, chip, round_.result.received)
+            return True
+        other = "not its own" if named is None else f"chip {named}"
+        round_.changed.append(
+            f"{line.uuid or 'a chip'} was chip {chip}; its certificate says PDI {pdi}, which is"
+            f" {other}"
+        )
+        return False
+
+    def _pdi(self, line: Line, chip: int | None) -> str | None:
         """Return the PDI of a line: the driver's word, else what certificates have taught us."""
-        return line.pdi or next(iter(sorted(self.store.aliases_of(chip, "pdi"))), None)
+        if line.pdi or chip is None:
+            return line.pdi
+        return next(iter(sorted(self.store.aliases_of(chip, "pdi"))), None)
 
     def _same_key(self, chip: int, facts: EvidenceFacts, round_: "_Round") -> bool:
         rot, key = facts.rot, facts.l4_key
@@ -214,11 +236,28 @@ class Signing:
             return False
         return True
 
-    def _note(self, host: HostState, round_: "_Round", witness: WitnessResult) -> None:
+    def _look_for_hidden(self, host: HostState, round_: "_Round") -> None:
+        """Hold what devices name against what the host lists.
+
+        Only they can take back that a chip is hidden: they agree, and it is listed now, or all
+        the switches that named it speak again and name it no more.
+        """
+        pdis = [self._pdi(line, chip) for line, chip in round_.listed if line.state in _NVML_LISTS]
+        witness = cross_witness([piece.facts for piece in round_.result.pieces], pdis)
         hidden = _hidden(witness)
-        if hidden is not None or witness.outcome is Witness.AGREE:
-            # A round without witnesses takes nothing back: only they can say that all is listed.
-            self._state(host, Kind.HIDDEN_CHIP, round_, hidden)
+        if hidden is None and witness.outcome is not Witness.AGREE:
+            return
+        open_ = host.open.get(Kind.HIDDEN_CHIP)
+        before = None if open_ is None else self.store.finding_detail(open_)
+        if before is not None:
+            named_again = bool(before["switches"]) and set(before["switches"]) <= {
+                *witness.switches
+            }
+            if left := () if named_again else sorted(set(before["chips"]) - {*pdis}):
+                hidden = _both(hidden, before, left)
+        self._state(host, Kind.HIDDEN_CHIP, round_, hidden)
+
+    def _note(self, host: HostState, round_: "_Round") -> None:
         if round_.mismatched or round_.chips:
             differences = {"differences": round_.mismatched[:MOST_LISTED]}
             self._state(
@@ -247,8 +286,11 @@ class Signing:
 class _Round:
     """What one round comes to while it is applied."""
 
-    def __init__(self, *, result: EvidenceResult) -> None:
+    def __init__(
+        self, *, result: EvidenceResult, listed: Sequence[tuple[Line, int | None]]
+    ) -> None:
         self.result = result
+        self.listed = listed
         self.chips: set[int] = set()
         self.refused: list[dict[str, Any]] = []
         self.mismatched: list[str] = []
@@ -280,6 +322,22 @@ def _refused(piece: Piece, *, witness: bool) -> dict[str, Any]:
     return {"code": failure.code.value, "what": f"{which}: {failure.detail}"}
 
 
+def _both(
+    new: Mapping[str, Any] | None, before: Mapping[str, Any], left: Sequence[str]
+) -> dict[str, Any]:
+    """Return hidden chips of this round and, after them, those of earlier ones that are left."""
+    if new is None:
+        return {**before, "chips": list(left)}
+    chips = dict.fromkeys([*new["chips"], *left])
+    switches = dict.fromkeys([*new["switches"], *before["switches"]])
+    witness = max(new["witness"], before["witness"], key=lambda words: words == _BY_SWITCH)
+    return {
+        "chips": list(chips)[:MOST_LISTED],
+        "witness": witness,
+        "switches": list(switches)[:MOST_LISTED],
+    }
+
+
 def _hidden(witness: WitnessResult) -> dict[str, Any] | None:
     """Return the chips that others name and the host does not, for a finding."""
     if witness.outcome is not Witness.HIDDEN_CHIP:
@@ -287,6 +345,6 @@ def _hidden(witness: WitnessResult) -> dict[str, Any] | None:
     named = any(chip.named_by for chip in witness.hidden)
     return {
         "chips": [chip.pdi for chip in witness.hidden[:MOST_LISTED]],
-        "witness": "A switch's signed list" if named else "A signature of its own",
+        "witness": _BY_SWITCH if named else "A signature of its own",
         "switches": sorted({pdi for chip in witness.hidden for pdi in chip.named_by})[:MOST_LISTED],
     }
