@@ -96,7 +96,8 @@ def site_lines(balance: SiteBalance) -> Iterator[str]:
     yield ""
     yield from _beside(balance)
     versions = ", ".join(f"{t.id} {t.version} ({t.status})" for t in report.tables)
-    yield f"  tables: {versions}"
+    policy = balance.appraisal
+    yield f"  tables: {versions}; {policy.id} {policy.version}"
 
 
 def _allowed(one: Allowance) -> tuple[str, ...]:

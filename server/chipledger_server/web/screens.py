@@ -13,14 +13,17 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from chipledger_server.usecases.access import Principal, demand_site
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked
+from chipledger_server.usecases.reconcile import version_of
 from chipledger_server.usecases.refusals import Refusal
 from chipledger_server.usecases.showing.chips import chip_detail
 from chipledger_server.usecases.showing.events import event_of
 from chipledger_server.usecases.showing.findings import finding, worst_first
-from chipledger_server.usecases.showing.hosts import host_detail, list_hosts
+from chipledger_server.usecases.showing.hosts import host_detail, host_facts, list_hosts
+from chipledger_server.usecases.showing.results import signed_result
 from chipledger_server.usecases.showing.sites import balance, list_sites, site_detail
 from chipledger_server.usecases.times import when
-from chipledger_server.web.api.record import rule_table
+from chipledger_server.web.api.record import appraisal_rule, rule_table
+from chipledger_server.web.api.results import EAT_JWT
 from chipledger_server.web.auth import SESSION_COOKIE, SESSION_S, demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.overview import Overview, arrange
@@ -126,6 +129,8 @@ def overview(
         sites=arrange(sites, asked),
         every=sites,
         asked=asked,
+        tables=parts.measure.tables.versions(),
+        appraisal=version_of(parts.measure.appraisal),
     )
     return _html(page)
 
@@ -175,8 +180,25 @@ def host(
             travel=travel,
             detail=host_detail(look, host_id),
             findings=worst_first(look, asked, limit=FINDINGS_SHOWN),
+            signs=parts.results.signer is not None,
         )
     return _html(page)
+
+
+@get("/hosts/{host_id:str}/result", sync_to_thread=True, include_in_schema=False)
+def host_result(
+    request: ScreenRequest,
+    parts: NamedDependency[Parts],
+    travel: NamedDependency[Travel],
+    *,
+    host_id: FromPath[str],
+) -> Response[str]:
+    """Hand out the attestation result of a host as a file."""
+    with parts.look(request.user, travel.when) as look:
+        token = signed_result(look, host_id, parts.results, now_ms=parts.now_ms(), nonce=None)
+        name = f"{host_facts(look, host_id).id}.jwt"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(content=token, media_type=EAT_JWT, headers=headers)
 
 
 @get("/chips/{chip_id:int}", sync_to_thread=True, include_in_schema=False)
@@ -248,6 +270,7 @@ def rules(
         reader=request.user,
         travel=travel,
         tables=[rule_table(table) for table in every],
+        appraisal=appraisal_rule(parts.measure.appraisal),
         catalogue=tables.catalogue,
         rules=tables.rules,
     )
@@ -298,6 +321,6 @@ def _html(page: str) -> Response[str]:
 
 SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *(login_page, log_in, log_out, enter_page, enter),
-    *(overview, site, host, chip, finding_page, event_page, rules),
+    *(overview, site, host, host_result, chip, finding_page, event_page, rules),
 )
 """Every route of the screens."""

@@ -17,9 +17,9 @@ from chipledger_server.adapters.database import for_writing
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.physical import Reading
 from chipledger_testing.book import declared, site_of
-from chipledger_testing.door import SIGNER, Door
+from chipledger_testing.door import SIGNER, Door, text_of
 from chipledger_testing.hosts import chip_of
-from chipledger_testing.johor import Johor
+from chipledger_testing.johor import SITE, Johor
 from chipledger_testing.scene import HOUR, Scene, StagedHost
 
 NONCE = b64url_encode(bytes(range(16)))
@@ -271,3 +271,40 @@ def test_without_a_key_nothing_is_signed(scene: Scene) -> None:
     for path in (f"/hosts/{host.id}/result", "/result-key"):
         assert door.refused(path) == (503, "no-result-key")
         assert "result-key create" in door.ask(path).json()["hint"]
+
+
+def test_a_page_hands_the_result_out_as_a_file(johor: Johor) -> None:
+    """In a session, as the same result that the API answers; the host's page links it."""
+    host = johor.hosts["good"]
+    answer = johor.door.page(f"/hosts/{host.id}/result")
+
+    assert answer.headers["content-type"] == "application/eat+jwt"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{host.id}.jwt"'
+    assert read_ear(answer.text, SIGNER.public).submods[HOST_LABEL].said["host"] == host.id
+    assert f'href="/hosts/{host.id}/result"' in johor.door.page(f"/hosts/{host.id}").text
+    assert johor.door.page(f"/hosts/{host.id}/result", session="").status_code == 303
+
+
+def test_a_page_says_that_nothing_is_signed_without_a_key(scene: Scene) -> None:
+    """And how a key is made; the file is refused in words."""
+    host = staged(scene, chip_of("a", 0))
+    door = Door(scene, signer=None)
+
+    assert "result-key create" in text_of(door.page(f"/hosts/{host.id}"))
+    refused = door.page(f"/hosts/{host.id}/result")
+    assert refused.status_code == 503
+    assert "no key to sign results with" in text_of(refused)
+
+
+def test_every_verdict_names_the_policy_that_graded_its_chips(johor: Johor) -> None:
+    """The balance, the page of the site, the overview and the rules: one id, version, digest."""
+    policy = shipped_policy()
+    named = {"id": policy.id, "version": policy.version, "digest": policy.digest}
+    assert johor.door.read(f"/sites/{SITE}/balance")["appraisal"] == named
+    rules = johor.door.read("/rules")["appraisal"]
+    assert {name: rules[name] for name in named} == named
+    assert (rules["round_s"], rules["lifetime_s"]) == (12 * 3600, 26 * 3600)
+    for path in ("/", f"/sites/{SITE}", "/rules"):
+        page = johor.door.page(path)
+        assert f"{policy.id} {policy.version}" in text_of(page)
+        assert policy.digest in page.text

@@ -8,6 +8,7 @@ from litestar.params import FromPath, QueryParameter
 
 from chipledger_book.tables import Table, version_of
 from chipledger_book.terms import MAX_INTEGER
+from chipledger_evidence.appraisal.policy import AppraisalPolicy
 from chipledger_server.usecases.access import demand_site, scope_text
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked, When
 from chipledger_server.usecases.refusals import Code, Refusal
@@ -15,6 +16,7 @@ from chipledger_server.usecases.showing.events import event_of
 from chipledger_server.usecases.showing.findings import finding as one_finding
 from chipledger_server.usecases.showing.findings import list_findings
 from chipledger_server.usecases.views import (
+    AppraisalRule,
     EventsPage,
     EventView,
     FindingsPage,
@@ -161,10 +163,31 @@ def log_entry(
 
 @get("/rules", sync_to_thread=False, responses=problems(401))
 def rules(request: ApiRequest, parts: NamedDependency[Parts]) -> RulesPage:  # noqa: ARG001 - for the signature
-    """Return the tables that verdicts stand on, with source, status and digest."""
+    """Return the tables and the policy that verdicts stand on, with source and digest."""
     tables = parts.measure.tables
     every = (tables.catalogue, tables.countries, tables.rules)
-    return RulesPage(items=tuple(rule_table(table) for table in every if table is not None))
+    return RulesPage(
+        items=tuple(rule_table(table) for table in every if table is not None),
+        appraisal=appraisal_rule(parts.measure.appraisal),
+    )
+
+
+def appraisal_rule(policy: AppraisalPolicy) -> AppraisalRule:
+    """Return what a policy says of itself."""
+    rule = policy.chip_signed
+    return AppraisalRule(
+        id=policy.id,
+        version=policy.version,
+        digest=policy.digest,
+        source=policy.source,
+        valid_from=policy.valid_from,
+        valid_to=policy.valid_to,
+        round_s=policy.evidence_round_s,
+        lifetime_s=policy.evidence_lifetime_s,
+        device_class=rule.device_class,
+        must_pass=tuple(name.value for name in rule.must_pass),
+        must_not_fail=tuple(name.value for name in rule.must_not_fail),
+    )
 
 
 def rule_table(table: Table) -> RuleTable:
