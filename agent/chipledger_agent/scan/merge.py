@@ -82,13 +82,7 @@ def merge(lines: Sequence[Line], ending: Ending, *, provider: str) -> Scan:
     inventory = Inventory(
         status=status,
         error=error,
-        provider=Provider(
-            kind=began.provider,
-            library=loaded.library,
-            preload=began.preload,
-            overlaid=began.overlaid,
-            visible_devices=began.visible_devices,
-        ),
+        provider=_provider(began, loaded),
         driver=msgspec.structs.replace(told.driver, kernel_module=proc.module_version),
         device_count=None if counted is None else counted.devices,
         chips=tuple(chip.chip for chip in chips),
@@ -99,6 +93,16 @@ def merge(lines: Sequence[Line], ending: Ending, *, provider: str) -> Scan:
         unread=dict(islice(unread.items(), _MAX_REASONS)),
     )
     return Scan(inventory=inventory, counters=tuple(chip.counters for chip in chips))
+
+
+def _provider(began: Began, loaded: Loaded) -> Provider:
+    return Provider(
+        kind=began.provider,
+        library=loaded.library,
+        preload=began.preload,
+        overlaid=began.overlaid,
+        visible_devices=began.visible_devices,
+    )
 
 
 def _last(lines: Sequence[Line], kind: type[T]) -> T | None:
