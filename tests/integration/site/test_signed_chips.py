@@ -1,6 +1,10 @@
 """What readers are shown of chips that signed, judged by the running collector's own worker."""
 
+import contextlib
 import hashlib
+import io
+import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from chipledger_audit.verify_cli import main
+from chipledger_evidence.codec import b64url_decode
 from chipledger_testing.collector_process import CollectorProcess, running
 from chipledger_testing.commands import Commands
 from chipledger_testing.gpu_pki import PKI, GpuMaker, spki
@@ -34,6 +40,24 @@ class Signed:
         reply = self.collector.request("GET", f"/api/v1{path}", None, headers)
         assert reply.status == 200, reply.body
         return msgspec.json.decode(reply.body)
+
+    def files(self, folder: Path) -> list[str]:
+        """Return how the auditor's tool is asked about the result in a folder."""
+        return ["ear", str(folder / "result"), "--key", str(folder / "key")]
+
+    def result(self, folder: Path, *, nonce: str | None = None) -> Any:  # noqa: ANN401 - any JSON
+        """Save the host's result and the collector's key, and return what the tool reads in it."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        query = "" if nonce is None else f"?nonce={nonce}"
+        paths = {"result": f"/hosts/{self.host.host}/result{query}", "key": "/result-key"}
+        for name, path in paths.items():
+            reply = self.collector.request("GET", f"/api/v1{path}", None, headers)
+            assert reply.status == 200, reply.body
+            (folder / name).write_bytes(reply.body)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert main([*self.files(folder), "--json"]) == 0
+        return json.loads(out.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +152,38 @@ def test_a_result_is_an_entry_of_the_log(signed: Signed) -> None:
 
     assert (record["host"], len(record["pieces"])) == (signed.host.host, 2)
     assert record["anchors"].endswith("+test")
+
+
+def test_a_result_for_others_says_chip_by_chip_what_was_signed(
+    signed: Signed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two chips signed, one is the driver's word; and all of it may be simulated here."""
+    labels = [chip.uuid for chip in signed.host.inventory.chips]
+    ear = signed.result(tmp_path, nonce="AAECAwQFBgc")
+    chips = [ear["submods"][label] for label in labels]
+    page = signed.read(f"/hosts/{signed.host.host}")
+
+    assert [one["said"]["grade"] for one in chips] == ["G3", "G3", "G1"]
+    assert [one["vector"] for one in chips] == [
+        *[{"hardware": 2, "executables": 1, "configuration": 32}] * 2,
+        {"hardware": 0, "instance-identity": 0},
+    ]
+    assert [one["said"].get("evidence", {}).get("digest") for one in chips] == [
+        *(statement["digest"] for statement in page["evidence"]["statements"]),
+        None,
+    ]
+    assert ear["submods"]["host"]["said"]["test_site"] is True
+    assert ear["status"] == "warning"
+    assert main([*signed.files(tmp_path), "--nonce", "AAECAwQFBgc"]) == 0
+    assert "genuine: the chip signed over the verifier's nonce" in capsys.readouterr().out
+
+
+def test_a_result_carries_no_evidence(signed: Signed, tmp_path: Path) -> None:
+    """The bytes stay where they are; the digest names them. A report alone has 4 KB and more."""
+    signed.result(tmp_path)
+    payload = b64url_decode((tmp_path / "result").read_text().split(".")[1])
+
+    assert max(map(len, re.findall(rb'"[^"]*"', payload))) < 128
 
 
 def test_at_a_site_that_is_no_test_site_simulated_chips_prove_nothing(
