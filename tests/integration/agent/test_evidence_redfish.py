@@ -1,6 +1,5 @@
 """Evidence through a BMC, over real TLS: what it signs, what it lists, and how it can fail."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +31,6 @@ from chipledger_testing.certificates import Certificate, certificate_for
 from chipledger_testing.gpu_pki import NOW, PKI, GpuMaker, Shape
 from chipledger_testing.nvml import host_of
 from chipledger_testing.nvml.child import scan_in_process
-from chipledger_testing.suites import shared_folder
 
 NONCE = bytes(range(32))
 
@@ -140,14 +138,10 @@ def test_every_chip_signs_through_its_bmc(
 
 
 def test_a_recorded_gb200_is_understood(
-    certificate: Certificate, inventory: Inventory, tmp_path: Path
+    shared: Path, certificate: Certificate, inventory: Inventory, tmp_path: Path
 ) -> None:
     """Its four GPUs, its chains as recorded, its serials as PDIs; only the reports are ours."""
-    folder = shared_folder(dict(os.environ)) / "evidence" / "oob" / "gb200"
-    if not folder.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"{folder} is not there")
-        pytest.skip(f"{folder} is not there")
+    folder = shared / "evidence" / "oob" / "gb200"
     recorded = FakeBmc(tree=recorded_tree(folder), signers=fsp_chips(4))
     serials = [recorded.tree[f"{CHASSIS}/HGX_IRoT_GPU_{n}"]["SerialNumber"] for n in range(4)]
     chips = tuple(
