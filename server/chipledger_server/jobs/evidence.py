@@ -104,10 +104,18 @@ class EvidenceJob:
             try:
                 task = self._pool.submit(self._judge_one, round_, anchors, self._now_ms())
                 return self._await(task)
-            except (BrokenProcessPool, TimeoutError) as error:
-                why = f"the verifier ended or hung: {type(error).__name__}"
+            except (BrokenProcessPool, TimeoutError, _Failed) as error:
+                why = (
+                    f"the verifier ended, hung or failed: {type(error.__cause__ or error).__name__}"
+                )
                 self._kill()
-                _LOG.warning("verifier-ended", token=round_.token, host=round_.host, why=why)
+                _LOG.warning(
+                    "verifier-ended",
+                    token=round_.token,
+                    host=round_.host,
+                    why=why,
+                    cause=repr(error.__cause__),
+                )
         return give_up(round_, anchors, self._now_ms(), why)
 
     def _await(self, task: Future[EvidenceResult]) -> EvidenceResult:
@@ -115,7 +123,10 @@ class EvidenceJob:
             if self._ended.is_set():
                 raise _Stopped
             with suppress(TimeoutError):
-                return task.result(timeout=1 / _LOOKS_A_SECOND)
+                fault = task.exception(timeout=1 / _LOOKS_A_SECOND)
+                if fault is None:
+                    return task.result()
+                raise _Failed from fault
         raise TimeoutError
 
     def _kill(self) -> None:
@@ -130,6 +141,10 @@ class EvidenceJob:
 
 class _Stopped(Exception):  # noqa: N818 - nothing is wrong
     """The collector ends while a round is being judged."""
+
+
+class _Failed(Exception):  # noqa: N818 - the worker's error is its cause
+    """The worker ended or raised: what it was given must not stand before all others for ever."""
 
 
 def _new_pool() -> ProcessPoolExecutor:

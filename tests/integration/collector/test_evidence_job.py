@@ -2,6 +2,8 @@
 
 from threading import Event
 
+import pytest
+
 from chipledger_evidence.codec import b64url_decode, b64url_encode
 from chipledger_evidence.gpu.envelope import device_nonce
 from chipledger_evidence.gpu.facts import Level, level
@@ -10,7 +12,7 @@ from chipledger_evidence.ids import sha256_b64
 from chipledger_server.domain.rounds import Round, Statement
 from chipledger_server.jobs.evidence import EvidenceJob, Judge
 from chipledger_testing.gpu_pki import NOW, PKI, GpuMaker
-from chipledger_testing.rounds import blob_of, die, hang
+from chipledger_testing.rounds import blob_of, die, fail, hang
 
 CHALLENGE = b64url_encode(bytes(range(32)))
 KID = sha256_b64(b"host key")
@@ -88,10 +90,11 @@ def test_a_round_is_judged_in_another_process() -> None:
     assert worth == [Level.CHIP_SIGNED, Level.NONE]
 
 
-def test_a_worker_that_dies_takes_its_round_with_it_and_no_other() -> None:
+@pytest.mark.parametrize("judge", [die, fail])
+def test_a_worker_that_dies_takes_its_round_with_it_and_no_other(judge: Judge) -> None:
     """Tried again, then given up with a result that says that nothing was checked."""
     waiting = Waiting(round_of(good()), round_of(good(), pos=2))
-    run(waiting, judge=die)
+    run(waiting, judge=judge)
 
     assert [result.token for result in waiting.results] == [
         sha256_b64(b"1"),

@@ -87,3 +87,8 @@ def hang(_round: Round, _anchors: TrustAnchors, _now_ms: int) -> EvidenceResult:
     """Never come back, as evidence that a parser cannot finish might make it."""
     while True:
         signal.pause()
+
+
+def fail(_round: Round, _anchors: TrustAnchors, _now_ms: int) -> EvidenceResult:
+    """Raise, as a parser might over what nobody thought of."""
+    raise RuntimeError("nobody thought of this")
