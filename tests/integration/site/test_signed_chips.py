@@ -186,21 +186,36 @@ def test_a_result_carries_no_evidence(signed: Signed, tmp_path: Path) -> None:
     assert max(map(len, re.findall(rb'"[^"]*"', payload))) < 128
 
 
-def test_at_a_site_that_is_no_test_site_simulated_chips_prove_nothing(
-    tmp_path: Path,
-) -> None:
-    """The file of test roots plays no part there, whoever wrote it."""
-    with running(tmp_path, settings(tmp_path)) as collector:
+@pytest.fixture(scope="module")
+def doubted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
+    """Return a collector at whose real site a simulated chip has signed."""
+    folder = tmp_path_factory.mktemp("doubted")
+    with running(folder, settings(folder)) as collector:
         host = host_of("real", MAKERS[:1])
         collector.enrol(host, collector.make_code("real"))
         collector.report(host.full(collector.challenge(host).nonce))
         made = answer(host, collector.challenge(host).nonce, MAKERS[:1])
         collector.report(made.token, blobs=made.blobs)
-        deadline = time.monotonic() + JUDGED_S
-        while time.monotonic() < deadline:
-            if ("evidence-refused",) in collector.rows("SELECT type FROM findings"):
-                break
-            time.sleep(0.1)
-        else:
-            raise AssertionError("nothing was refused")
-        assert collector.rows("SELECT count(*) FROM signatures") == [(0,)]
+        token = Commands(folder).done("principal", "add", "ada", "--role", "auditor").strip()
+        one = Signed(collector=collector, host=host, token=token)
+        _wait_until_judged(one)
+        yield one
+
+
+def test_at_a_site_that_is_no_test_site_simulated_chips_prove_nothing(doubted: Signed) -> None:
+    """The file of test roots plays no part there, whoever wrote it."""
+    assert ("evidence-refused",) in doubted.collector.rows("SELECT type FROM findings")
+    assert doubted.collector.rows("SELECT count(*) FROM signatures") == [(0,)]
+
+
+def test_evidence_that_is_wrong_is_worse_than_none_in_a_result(
+    doubted: Signed, tmp_path: Path
+) -> None:
+    """It contradicts the chip and the host that gave it."""
+    ear = doubted.result(tmp_path)
+    (chip,) = (one for label, one in ear["submods"].items() if label != "host")
+
+    assert (chip["said"]["grade"], chip["vector"]) == ("G1", {"hardware": 99})
+    assert chip["said"]["evidence"]["facts"]["chain"] == "fail"
+    assert ear["submods"]["host"]["vector"]["sourced-data"] == 96
+    assert ear["status"] == "contraindicated"
