@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chipledger_testing.demo import narrate
@@ -49,13 +50,16 @@ def _play(stage: Stage, *, once: bool) -> None:
     narrate.step("starting a collector on embedded SQLite")
     stage.start_collector()
     _keep_book(stage, story)
+    reader = stage.server("principal", "add", "demo-auditor", "--role", "auditor").split()[-1]
+    watch = Watch(stage=stage, story=story, reader=reader)
     for number, host in enumerate(story.hosts, 1):
         narrate.progress(number, len(story.hosts), "hosts enrolled, and their agents started")
         file = stage.enrol(host.name, host.site, host.machine, signing=host.signing)
         stage.start_agent(host.name, file)
+        watch.enrolled.add(host.name)
+        watch.look()
     _enrol_real(stage)
-    reader = stage.server("principal", "add", "demo-auditor", "--role", "auditor").split()[-1]
-    _let_things_happen(stage, story, reader)
+    _let_things_happen(stage, watch)
     narrate.balances(stage.server("reconcile"))
     names = {stage.host_id(host.name): host.name for host in story.hosts}
     narrate.signatures(
@@ -90,29 +94,50 @@ def _enrol_real(stage: Stage) -> None:
     stage.start_agent(REAL, None)
 
 
-def _let_things_happen(stage: Stage, story: Story, reader: str) -> None:
-    """Wait until every host was seen twice, silence one, and wait until all of it is found."""
-    fresh: dict[str, set[int]] = {}
-    talking = {stage.host_id(host.name): host for host in story.hosts if host.falls_silent}
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """Looks at who reports, and silences whom the story silences once he has reported twice.
 
-    def all_seen() -> bool:
-        for row in stage.get("/api/v1/hosts?limit=200", reader)["items"]:
+    That waits until his whole site is there: one silent host among others is what is shown.
+    """
+
+    stage: Stage
+    story: Story
+    reader: str
+    enrolled: set[str] = field(default_factory=set)
+    silenced: set[str] = field(default_factory=set)
+    fresh: dict[str, set[int]] = field(default_factory=dict)
+
+    def look(self) -> int:
+        """Return how many hosts have reported twice."""
+        for row in self.stage.get("/api/v1/hosts?limit=200", self.reader)["items"]:
             if row["last_fresh_ms"] is not None:
-                fresh.setdefault(row["id"], set()).add(row["last_fresh_ms"])
-        twice = {host for host, times in fresh.items() if len(times) > 1}
-        for host in twice & talking.keys():
-            name = talking.pop(host).name
-            narrate.step(f"{name} stops answering")
-            stage.stop(name)
-        narrate.progress(len(twice), len(story.hosts), "hosts have reported twice")
-        return len(twice) >= len(story.hosts)
+                self.fresh.setdefault(row["id"], set()).add(row["last_fresh_ms"])
+        twice = {host for host, times in self.fresh.items() if len(times) > 1}
+        for host in self.story.hosts:
+            site = {one.name for one in self.story.hosts if one.site == host.site}
+            ready = host.falls_silent and host.name not in self.silenced and site <= self.enrolled
+            if ready and self.stage.host_id(host.name) in twice:
+                self.silenced.add(host.name)
+                narrate.step(f"{host.name} stops answering")
+                self.stage.stop(host.name)
+        return len(twice)
 
-    stage.wait("every host's second report", all_seen, timeout_s=180)
-    _let_chips_sign(stage, story, reader)
+    def all_seen(self) -> bool:
+        """Tell whether every host has reported twice."""
+        twice, total = self.look(), len(self.story.hosts)
+        narrate.progress(min(twice, total), total, "hosts have reported twice")
+        return twice >= total
+
+
+def _let_things_happen(stage: Stage, watch: Watch) -> None:
+    """Wait until every host was seen twice and its chips signed, and all of it is found."""
+    stage.wait("every host's second report", watch.all_seen, timeout_s=180)
+    _let_chips_sign(stage, watch.story, watch.reader)
 
     def all_found() -> bool:
         open_now = {
-            row["type"] for row in stage.get("/api/v1/findings?state=open", reader)["items"]
+            row["type"] for row in stage.get("/api/v1/findings?state=open", watch.reader)["items"]
         }
         found = PLANTED_FINDINGS & open_now
         narrate.progress(len(found), len(PLANTED_FINDINGS), "kinds of planted finding are open")

@@ -103,7 +103,7 @@ def tell(now_ms: int) -> Story:
     """Return the story as of now."""
     l40s = host_of("l40s", seed="blr-l40s")
     silent = Host(name="blr-l40s-1", site="blr-1", machine=l40s, falls_silent=True)
-    hosts = (silent, *_hosts_of_kuala_lumpur(), *_hosts_of_warsaw(), *_hosts_of_bengaluru())
+    hosts = (silent, *_hosts_of_kuala_lumpur(), *_hosts_of_bengaluru(), *_hosts_of_warsaw())
     mute = host_of("hgx-b200", seed="waw-3")
     declared = Declared(label="waw-b200-3", site="waw-1", document=smi_document(mute))
     return Story(events=_events(now_ms, hosts), hosts=hosts, declared=(declared,), planted=PLANTED)
