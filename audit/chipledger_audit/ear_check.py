@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from chipledger_evidence.appraisal.ear import HOST_LABEL
 from chipledger_evidence.appraisal.ear_reader import Ear, EarSubmod, read_ear
 from chipledger_evidence.appraisal.errors import EarCode, EarError
 from chipledger_evidence.appraisal.trust import NO_CLAIM, Category, Tier, tier_of
@@ -137,8 +138,8 @@ def describe_ear(verdict: EarVerdict) -> list[str]:
         f"status    {ear.status}: {_STATUS[ear.status]}",
         "",
     ]
-    for label, submod in ear.submods.items():
-        lines += [*_submod(label, submod), ""]
+    for label in sorted(ear.submods, key=lambda label: label != HOST_LABEL):
+        lines += [*_submod(label, ear.submods[label]), ""]
     if verdict.holds:
         lines.append("=> this verifier's word; each line above says what it rests on")
     else:

@@ -10,7 +10,7 @@ from chipledger_evidence.appraisal.ear_reader import Ear, EarSubmod, read_ear
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.appraisal.trust import Category, Tier
 from chipledger_evidence.codec import b64url_encode
-from chipledger_evidence.inventory import Chip
+from chipledger_evidence.inventory import Chip, Unread
 from chipledger_evidence.keys import Jwk, load_jwk
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import for_writing
@@ -142,6 +142,20 @@ def test_a_virtual_gpu_is_no_chip_of_its_own(scene: Scene, door: Door) -> None:
     grades = [one.said["grade"] for one in chips_in(result(door, host)).values()]
 
     assert sorted(grades) == ["G0", "G1"]
+
+
+def test_a_scan_that_could_not_see_everything_is_said(scene: Scene, door: Door) -> None:
+    """The chip that did not answer is known as before, and is not present."""
+    lost = msgspec.structs.replace(chip_of("a", 1), lost=Unread(nvml=15))
+    host = staged(scene, chip_of("a", 0), lost, readings=(Reading.READ, Reading.LOST))
+    ear = result(door, host)
+
+    assert ear.submods[HOST_LABEL].vector[Category.CONFIGURATION] == 36
+    chips = chips_in(ear)
+    assert {(one.said["grade"], one.said["counts"]) for one in chips.values()} == {
+        ("G1", True),
+        ("G1", False),
+    }
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def test_a_driver_s_word_is_explained_as_one(
     """Exit status 0 says whose result it is, not that all is well."""
     text = shown(files(tmp_path, host([chip()])), capsys)
     assert "status    warning" in text
+    assert text.index("\nhost: warning") < text.index("grade              G1")
     assert "sourced-data         32  from a source that attests nothing: the driver's word" in text
     assert "self-reported: the driver says so" in text
     assert "not checked: give --nonce" in text
