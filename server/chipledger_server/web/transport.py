@@ -45,8 +45,8 @@ class JoiningTransport(asyncio.Transport):
             self._loop.call_soon(self._send)
 
     def _send(self) -> None:
-        if self._held:
-            held, self._held = self._held, b""
+        held, self._held = self._held, b""
+        if held and not self._below.is_closing():  # the other end may have gone meanwhile
             self._below.write(held)
 
     @override

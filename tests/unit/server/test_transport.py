@@ -122,6 +122,19 @@ def test_aborting_sends_nothing() -> None:
     assert asyncio.run(scene()) == ([], "aborted")
 
 
+def test_nothing_is_written_to_a_connection_that_was_lost() -> None:
+    """What is held when the other end goes is dropped: a closed transport takes no write."""
+
+    async def scene() -> list[bytes]:
+        transport, wire = _joining()
+        transport.write(b"late")
+        wire.close()
+        await _turns()
+        return wire.sent
+
+    assert asyncio.run(scene()) == []
+
+
 @pytest.mark.parametrize(
     ("name", "known"),
     [
