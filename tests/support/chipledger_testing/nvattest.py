@@ -1,6 +1,7 @@
 """A stand-in for NVIDIA's `nvattest`: a script that answers with devices of our own PKI."""
 
 import argparse
+import shlex
 import sys
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -51,14 +52,13 @@ def write_nvattest(
     path = folder / "nvattest"
     chips, seeing = (",".join(map(str, numbers)) for numbers in (gpus, switches))
     arguments = [str(fault), chips, seeing, str(shape)]
-    path.write_text(
-        f"#!{sys.executable} -I\n"
-        f"import sys\n"
-        f"sys.path.insert(0, {str(_SUPPORT)!r})\n"
-        f"from chipledger_testing.nvattest import main\n"
-        f"sys.exit(main({arguments!r}, sys.argv[1:]))\n",
-        encoding="utf-8",
-    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(_SUPPORT)!r});"
+        " from chipledger_testing.nvattest import main;"
+        f" sys.exit(main({arguments!r}, sys.argv[1:]))"
+    )  # by way of a shell: a path with a space or a long one fits no first line
+    words = shlex.join([sys.executable, "-I", "-c", code])
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
     path.chmod(0o755)
     return path
 
