@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -89,24 +90,20 @@ def initialise(config: Config, *, administrator: str, token_file: Path | None = 
         ServerError: `already-initialised`; nothing that exists is ever overwritten.
         OSError: something cannot be written; what was made is taken away again.
     """
-    path, key_file = config.database.path, config.secrets.nonce_key_file
-    secrets = [key_file, config.secrets.result_key]
-    if token_file is not None:
-        secrets.append(token_file)
-    for there in (path, *secrets):
-        if there.exists():
-            raise ServerError(
-                Code.ALREADY_INITIALISED, f"{there} exists", hint=_hint_beside(path, there)
-            )
-    for folder in {path.parent, key_file.parent, config.secrets.result_key.parent}:
+    path = config.database.path
+    files = [path, config.secrets.nonce_key_file, config.secrets.result_key]
+    folders = {file.parent for file in files}
+    files += [] if token_file is None else [token_file]
+    _refuse_existing(path, files)
+    for folder in folders:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.init")
     draft.unlink(missing_ok=True)
-    made: list[Path] = [draft]
+    made = [draft]
     try:
         token = _make_database(draft, config.collector.name, administrator=administrator)
-        contents = (system_entropy(MIN_KEY_BYTES), new_result_key(), f"{token}\n".encode())
-        for file, content in zip(secrets, contents, strict=False):
+        keys = (system_entropy(MIN_KEY_BYTES), new_result_key())
+        for file, content in zip(files[1:], (*keys, f"{token}\n".encode()), strict=False):
             write_secret(file, content)
             made.append(file)
         publish(draft, path)
@@ -115,6 +112,14 @@ def initialise(config: Config, *, administrator: str, token_file: Path | None = 
             file.unlink(missing_ok=True)
         raise
     return token
+
+
+def _refuse_existing(database: Path, files: Sequence[Path]) -> None:
+    for there in files:
+        if there.exists():
+            raise ServerError(
+                Code.ALREADY_INITIALISED, f"{there} exists", hint=_hint_beside(database, there)
+            )
 
 
 def create_result_key(config: Config) -> None:

@@ -23,7 +23,14 @@ PUBLIC: Final = {
 """No principal is needed. A link that is no good leads to the login page."""
 
 LISTS: Final = (
-    *("/api/v1/me", "/api/v1/rules", "/api/v1/sites", "/api/v1/hosts", "/api/v1/chips"),
+    *(
+        "/api/v1/me",
+        "/api/v1/rules",
+        "/api/v1/result-key",
+        "/api/v1/sites",
+        "/api/v1/hosts",
+        "/api/v1/chips",
+    ),
     *(
         "/api/v1/findings",
         "/api/v1/events",
@@ -47,6 +54,7 @@ HIDDEN: Final = (
     *("/api/v1/chips/{chip_id:int}", "/api/v1/findings/{finding_id:str}"),
     *("/api/v1/events/{event_id:str}", "/hosts/{host_id:str}", "/chips/{chip_id:int}"),
     *("/findings/{finding_id:str}", "/events/{event_id:str}"),
+    *("/api/v1/hosts/{host_id:str}/result", "/hosts/{host_id:str}/result"),
 )
 """What is foreign is as unknown as what does not exist."""
 

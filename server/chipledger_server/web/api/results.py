@@ -35,6 +35,7 @@ def host_result(
     parts: NamedDependency[Parts],
     host_id: FromPath[str],
     times: NamedDependency[When],
+    *,
     nonce: Nonce = None,
 ) -> Response[str]:
     """Return a host and its chips, appraised: an attestation result (EAR), signed.
