@@ -49,6 +49,9 @@ class Code(StrEnum):
     DOCUMENT_TOO_LARGE = "document-too-large"
     MALFORMED_DOCUMENT = "malformed-document"
     DOCUMENT_DECLARES_ENTITIES = "document-declares-entities"
+    # samples
+    CONFIDENCE_OUT_OF_BOUNDS = "confidence-out-of-bounds"
+    HOLE_OUT_OF_BOUNDS = "hole-out-of-bounds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

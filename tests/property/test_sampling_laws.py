@@ -1,0 +1,104 @@
+"""Laws of sample sizes and of the draw."""
+
+from fractions import Fraction
+from itertools import product
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chipledger_book.detection import (
+    Sampled,
+    allowed_miss,
+    detection_ppm,
+    exact_size,
+    miss,
+    misses_at_most,
+    short_size,
+    worst_mix,
+)
+
+CONFIDENCE = st.integers(min_value=1, max_value=999_999)
+POPULATION = st.integers(min_value=1, max_value=5_000)
+small_parts = st.lists(
+    st.integers(min_value=1, max_value=7).flatmap(
+        lambda chips: st.builds(
+            Sampled, chips=st.just(chips), sample=st.integers(min_value=0, max_value=chips)
+        )
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@st.composite
+def holes(draw: st.DrawFn) -> tuple[int, int]:
+    """Draw a population and a hole in it."""
+    chips = draw(POPULATION)
+    return chips, draw(st.integers(min_value=1, max_value=chips))
+
+
+@given(holes(), CONFIDENCE)
+def test_the_exact_size_is_the_smallest_that_suffices(
+    population: tuple[int, int], ppm: int
+) -> None:
+    """It lies in the population, reaches the confidence, and one less does not."""
+    chips, hole = population
+    allowed = allowed_miss(ppm)
+    size = exact_size(chips, hole, allowed=allowed)
+
+    assert 1 <= size <= chips
+    assert miss(chips, hole, size) <= allowed
+    assert size == 1 or miss(chips, hole, size - 1) > allowed
+    assert detection_ppm([Sampled(chips=chips, sample=size)], hole) >= ppm
+
+
+@given(holes(), CONFIDENCE)
+def test_the_short_form_never_asks_for_less(population: tuple[int, int], ppm: int) -> None:
+    """It is the smallest that its formula allows, and at least the exact size."""
+    chips, hole = population
+    allowed = allowed_miss(ppm)
+    short = short_size(chips, hole, allowed=allowed)
+
+    assert exact_size(chips, hole, allowed=allowed) <= short <= chips
+    assert Fraction(chips - short, chips) ** hole <= allowed
+    assert Fraction(chips - short + 1, chips) ** hole > allowed
+
+
+@given(holes(), CONFIDENCE, CONFIDENCE, st.integers(min_value=1, max_value=5_000))
+def test_more_confidence_and_a_smaller_hole_need_no_smaller_sample(
+    population: tuple[int, int], first: int, second: int, other: int
+) -> None:
+    """Both sizes are monotone in confidence and in the hole."""
+    chips, hole = population
+    low, high = sorted((first, second))
+    smaller = min(hole, other)
+    for size in (exact_size, short_size):
+        base = size(chips, hole, allowed=allowed_miss(low))
+        assert size(chips, hole, allowed=allowed_miss(high)) >= base
+        assert size(chips, smaller, allowed=allowed_miss(low)) >= base
+
+
+@given(small_parts, st.data())
+def test_no_way_to_spread_a_hole_is_missed_more_often(
+    parts: list[Sampled], data: st.DataObject
+) -> None:
+    """The worst mix, against every mix there is."""
+    chips = sum(part.chips for part in parts)
+    hole = data.draw(st.integers(min_value=1, max_value=chips))
+
+    def missed(mix: tuple[int, ...]) -> Fraction:
+        found = Fraction(1)
+        for part, gone in zip(parts, mix, strict=True):
+            found *= miss(part.chips, gone, part.sample)
+        return found
+
+    mixes = [
+        mix
+        for mix in product(*(range(part.chips + 1) for part in parts))
+        if sum(mix) == hole
+    ]  # fmt: skip
+    worst = worst_mix(parts, hole)
+    assert worst in mixes
+    assert missed(worst) == max(map(missed, mixes))
+    assert misses_at_most(parts, hole, allowed=missed(worst))
+    assert detection_ppm(parts, hole) == (1 - missed(worst)) * 1_000_000 // 1
