@@ -186,7 +186,7 @@ class Signing:
             return
         wrong = contradictions(facts, device=line.device, name=line.name)
         round_.mismatched.extend(f"{pdi}: {words}" for words in wrong)
-        if not self._is_named(host, line, chip, pdi, round_):
+        if not self._is_named(host, line, chip, pdi=pdi, round_=round_):
             return
         if wrong or not self._same_key(chip, facts, round_):
             return
@@ -194,7 +194,9 @@ class Signing:
         self.signatures.sign(chip, host.id, at_ms, token=token, lifetime_ms=self.lifetime_ms)
         round_.chips.add(chip)
 
-    def _is_named(self, host: HostState, line: Line, chip: int, pdi: str, round_: "_Round") -> bool:
+    def _is_named(
+        self, host: HostState, line: Line, chip: int, *, pdi: str, round_: "_Round"
+    ) -> bool:
         """Tell whether a certificate names the chip of a line; a chip without a PDI learns it.
 
         That a line is this device is then only the host's word, so it neither gives a chip a

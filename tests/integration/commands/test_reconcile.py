@@ -86,6 +86,7 @@ def test_the_table_says_what_is_known_and_how(commands: Commands) -> None:
         "G1 self-reported",
         "chips 2026-10-05.1 (in-force)",
         "us-diffusion-2025 2025-01-13.1 (codified-not-enforced)",
+        "chipledger-appraisal 2026-11-23",
         "What this cannot see:",
     ):
         assert words in text
