@@ -91,6 +91,28 @@ def test_the_log_keeps_such_a_record_from_an_operator(scene: Scene, door: Door) 
     assert FOREIGN_UUID in door.ask("/log").text
 
 
+def test_a_counter_that_went_back_does_not_tell_what_another_site_read(
+    scene: Scene, door: Door
+) -> None:
+    """A name known from papers, reported with small counts, would bring the real chip's."""
+    here, _ = two_sites(scene)
+    detail = {"counters": ["BBX seconds of GPU-own: 31415926 before, now 5"]}
+    finding = scene.finding(
+        "counter-backward", site="johor", host=here, detail=msgspec.json.encode(detail)
+    )
+    scene.finding_record(finding, "counter-backward", detail)
+    scene.sequence()
+    operator = door.token(Role.OPERATOR, "johor")
+    for shown in (
+        door.ask(f"/findings/{finding}", token=operator).text,
+        door.page(f"/findings/{finding}", session=door.log_in(operator)).text,
+    ):
+        assert "31415926" not in shown
+        assert "BBX seconds of GPU-own: more before, now 5" in shown
+    assert "31415926" not in door.ask("/log", token=operator).text
+    assert "31415926" in door.ask(f"/findings/{finding}").text
+
+
 def test_a_chip_has_for_an_operator_the_names_its_own_hosts_reported(
     scene: Scene, door: Door
 ) -> None:

@@ -179,6 +179,8 @@ def _entitled(connection: Connection, one: _Behind, scope: frozenset[str] | None
         return True
     record = msgspec.json.decode(one.record, type=dict[str, Any])
     detail = record.get("detail", {})
+    if record.get("type") == Kind.COUNTER_BACKWARD:
+        return False  # what a counter was before, a host of another site may have read
     if record.get("type") == Kind.IDENTITY_CHANGED and not _names_own(connection, detail, scope):
         return False
     return all(value in scope for name, value in detail.items() if name.endswith("_site"))

@@ -1,5 +1,6 @@
 """Findings as readers are shown them: in words, with explanations that need no bad intent."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from chipledger_server.usecases.views import FindingView
 _KINDS: Final = frozenset(Kind)
 _SITE: Final = "_site"
 _BEFORE: Final = ", before "
+_COUNT_BEFORE: Final = re.compile(r": \d+ before, now ")
+_MORE: Final = ": more before, now "
 _ELSEWHERE: Final = f"a name seen at {ANOTHER_SITE}"
 
 
@@ -51,6 +54,10 @@ def view(look: Look, row: FindingRow) -> FindingView:
     detail = redacted(msgspec.json.decode(row.detail, type=dict[str, Any]), look)
     if kind is Kind.IDENTITY_CHANGED:
         detail = _own_names(detail, look)
+    if kind is Kind.COUNTER_BACKWARD and look.scope is not None:
+        # The chip may have been read before by a host of another site, and had this value there.
+        counters = [_COUNT_BEFORE.sub(_MORE, str(one)) for one in detail.get("counters", ())]
+        detail = {"counters": counters}
     return FindingView(
         id=row.id,
         type=row.type,
