@@ -62,7 +62,7 @@ def exact_size(chips: int, hole: int, *, allowed: Fraction) -> int:
         BookError: `hole-out-of-bounds`.
     """
     check_hole(chips, hole)
-    return _smallest(
+    return smallest(
         lambda sample: _missed([(chips, hole, sample)], enough=allowed) <= allowed,
         most=chips - hole + 1,
     )
@@ -77,7 +77,7 @@ def short_size(chips: int, hole: int, *, allowed: Fraction) -> int:
         BookError: `hole-out-of-bounds`.
     """
     check_hole(chips, hole)
-    return _smallest(
+    return smallest(
         lambda sample: _power_at_most(Fraction(chips - sample, chips), hole, allowed), most=chips
     )
 
@@ -107,7 +107,7 @@ def worst_mix(parts: Sequence[Sampled], hole: int) -> tuple[int, ...]:
             for place in drawn
         }
 
-    level = _smallest(
+    level = smallest(
         lambda level: sum(down_to(level).values()) <= rest,
         most=max((part.chips for part in parts), default=0) * _LEVELS,
         least=0,
@@ -178,7 +178,7 @@ def _missed(parts: Sequence[tuple[int, int, int]], *, enough: Fraction) -> Fract
     return Fraction(top, bottom)
 
 
-def _smallest(holds: Callable[[int], bool], *, most: int, least: int = 1) -> int:
+def smallest(holds: Callable[[int], bool], *, most: int, least: int = 1) -> int:
     """Return the smallest number from `least` on that holds; `most` and all above one do."""
     step = 1
     while least + step <= most and not holds(least + step - 1):

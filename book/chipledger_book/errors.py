@@ -52,6 +52,12 @@ class Code(StrEnum):
     # samples
     CONFIDENCE_OUT_OF_BOUNDS = "confidence-out-of-bounds"
     HOLE_OUT_OF_BOUNDS = "hole-out-of-bounds"
+    MALFORMED_SAMPLING_FILE = "malformed-sampling-file"
+    POPULATION_UNIT_REPEATED = "population-unit-repeated"
+    POPULATION_CHANGED = "population-changed"
+    MALFORMED_SEED = "malformed-seed"
+    COMMITMENT_MISMATCH = "commitment-mismatch"
+    PLAN_DOES_NOT_HOLD = "plan-does-not-hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,10 @@ from chipledger_book.detection import (
     short_size,
     worst_mix,
 )
+from chipledger_book.population import in_order
+from chipledger_book.sampling import Hole, Scope, draw
+from chipledger_evidence.appraisal.grades import Grade
+from chipledger_testing.sampling import GB200, H100, plan_for, population, unit
 
 CONFIDENCE = st.integers(min_value=1, max_value=999_999)
 POPULATION = st.integers(min_value=1, max_value=5_000)
@@ -102,3 +106,46 @@ def test_no_way_to_spread_a_hole_is_missed_more_often(
     assert missed(worst) == max(map(missed, mixes))
     assert misses_at_most(parts, hole, allowed=missed(worst))
     assert detection_ppm(parts, hole) == (1 - missed(worst)) * 1_000_000 // 1
+
+
+units = st.lists(
+    st.tuples(st.sampled_from((H100, GB200)), st.sampled_from((Grade.G0, Grade.G1, Grade.G3))),
+    min_size=1,
+    max_size=60,
+)
+SEEDS = st.binary(min_size=32, max_size=32)
+
+
+@given(units, CONFIDENCE, SEEDS, st.data())
+def test_a_draw_is_what_its_plan_says_and_nothing_twice(
+    models: list[tuple[str, Grade]], ppm: int, seed: bytes, data: st.DataObject
+) -> None:
+    """Sizes within strata, no repetition, the same seed the same draw, the confidence reached."""
+    chips = population(
+        [unit(number, sku=sku, grade=grade) for number, (sku, grade) in enumerate(models)]
+    )
+    hole = Hole(by="chips", amount=data.draw(st.integers(min_value=1, max_value=len(models))))
+    scope: Scope = data.draw(st.sampled_from(("population", "each-stratum")))
+    plan = plan_for(chips, hole, confidence_ppm=ppm, scope=scope, seed=seed)
+    sample = draw(plan, chips, seed)
+
+    names = [one.unit.id for one in sample.units]
+    assert len(set(names)) == len(names) == plan.sample <= len(models)
+    assert {one.unit for one in sample.units} <= set(chips.units)
+    assert plan.achieved_ppm >= ppm
+    assert sample == draw(plan, in_order(chips), seed)
+
+
+@given(st.integers(min_value=2, max_value=80), CONFIDENCE, CONFIDENCE, SEEDS)
+def test_a_larger_sample_holds_the_smaller_one(
+    number: int, first: int, second: int, seed: bytes
+) -> None:
+    """An auditor who wants more confidence goes on counting, and counts nothing anew."""
+    chips = population(number)
+    less, more = (
+        draw(
+            plan_for(chips, Hole(by="chips", amount=1), confidence_ppm=ppm, seed=seed), chips, seed
+        )
+        for ppm in sorted((first, second))
+    )
+    assert more.units[: len(less.units)] == less.units

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from chipledger_book.population import Population, digest_of
+from chipledger_book.sampling import Plan, draw
 from chipledger_evidence import merkle
 from chipledger_evidence.appraisal.ear_reader import read_ear
 from chipledger_evidence.appraisal.errors import EarError
@@ -134,3 +136,16 @@ def test_ear_vector(row: dict[str, Any]) -> None:
     except (EarError, EvidenceError) as error:
         verdict = error.code
     assert verdict == row["verdict"]
+
+
+@pytest.mark.parametrize("row", named("sampling.json"))
+def test_sampling_vector(row: dict[str, Any]) -> None:
+    """Each population and plan has the digest written down, and the seed draws those chips."""
+    population = msgspec.convert(row["population"], Population)
+    plan = msgspec.convert(row["plan"], Plan)
+    seed = bytes.fromhex(row["seed"])
+
+    assert hashlib.sha256(seed).hexdigest() == row["commitment"]
+    assert digest_of(population) == row["population_digest"]
+    assert digest_of(plan) == row["plan_digest"]
+    assert [one.unit.id for one in draw(plan, population, seed).units] == row["drawn"]

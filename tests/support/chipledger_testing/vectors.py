@@ -33,6 +33,7 @@ from chipledger_testing.claims import (
 )
 from chipledger_testing.ear_vectors import ear_vectors
 from chipledger_testing.keys import SeededSigner, high_s_twin
+from chipledger_testing.sampling import sampling_vectors
 
 PROVENANCE = "made by chipledger_testing.vectors from fixed seeds"
 NONCE_KEY = bytes(range(32, 64))
@@ -273,6 +274,7 @@ FILES: dict[str, Callable[[], list[Row]]] = {
     "nonces.json": nonce_vectors,
     "log.json": log_vectors,
     "ears.json": ear_vectors,
+    "sampling.json": sampling_vectors,
 }
 
 
