@@ -33,6 +33,13 @@ _EXPECTED: Final = """
     FROM claims c WHERE c.host = ? AND EXISTS (SELECT 1 FROM signatures s WHERE s.chip = c.chip)
     ORDER BY c.chip
 """
+_MODELS: Final = """
+    SELECT DISTINCT i.device, i.name FROM presence p
+    JOIN inventory_chips i ON i.inventory = p.inventory
+    WHERE p.host = ? AND i.chip = ? AND (p.until_ms IS NULL OR p.until_ms > ?)
+    ORDER BY i.device, i.name LIMIT ?
+"""
+_MOST_MODELS: Final = 16
 _MOST_RUNS: Final = 1000
 _RUNS_AFTER: Final = """
     SELECT p.since_ms, p.until_ms FROM presence p
@@ -91,6 +98,15 @@ class SqliteSignatures:
             )
             for chip, index, state, *texts in rows
         ]
+
+    def models(self, chip: int, host: str, since_ms: int) -> list[tuple[str | None, str | None]]:
+        """Return PCI device and name of every model that a host listed a chip as.
+
+        Since its signature before this one, or since a time where that is the first.
+        """
+        newest = self._execute(_NEWEST, (chip, host)).fetchone()
+        from_ms = since_ms if newest is None else newest[1]
+        return self._execute(_MODELS, (host, chip, from_ms, _MOST_MODELS)).fetchall()
 
     def sign(self, chip: int, host: str, at_ms: int, *, token: bytes, lifetime_ms: int) -> None:
         """Note that a chip signed on a host: goes on with a run of signatures or begins one."""

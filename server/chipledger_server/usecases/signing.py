@@ -70,6 +70,15 @@ class SignatureStore(Protocol):
         """
         ...
 
+    def models(
+        self, chip: int, host: str, since_ms: int
+    ) -> Sequence[tuple[str | None, str | None]]:
+        """Return PCI device and name of every model that a host listed a chip as.
+
+        Since its signature before this one, or since a time where that is the first.
+        """
+        ...
+
     def sign(self, chip: int, host: str, at_ms: int, *, token: bytes, lifetime_ms: int) -> None:
         """Note that a chip signed on a host: goes on with a run of signatures or begins one."""
         ...
@@ -188,6 +197,10 @@ class Signing:
         round_.mismatched.extend(f"{pdi}: {words}" for words in wrong)
         if not self._is_named(host, line, chip, pdi=pdi, round_=round_):
             return
+        for device, name in self.signatures.models(chip, host.id, at_ms - self.lifetime_ms):
+            if (device, name) != (line.device, line.name):
+                told = contradictions(facts, device=device, name=name)
+                round_.mismatched.extend(f"{pdi}, before it signed: {words}" for words in told)
         if wrong or not self._same_key(chip, facts, round_):
             return
         token = b64url_decode(round_.result.token)

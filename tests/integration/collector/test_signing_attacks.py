@@ -209,3 +209,30 @@ def test_giving_a_chip_up_for_one_report_does_not_renew_what_is_expected(
         inside.report(inside.full(host))
 
     assert "grade-drop" in inside.findings()
+
+
+def test_a_model_that_is_told_between_rounds_alone_is_found(inside: CollectorInside) -> None:
+    """The truth while the chip signs, another model for the rest of the day."""
+    host = inside.admit(host_of("s", TWO))
+    inside.report(inside.full(host))
+    sign(inside, host)
+    truth = host.inventory
+    for told in (_as_another_model(truth.chips[0]), truth.chips[0]):
+        inside.pass_time(HOUR_MS)
+        listing(host, told, truth.chips[1])
+        inside.report(inside.full(host))
+    sign(inside, host)
+    assert inside.findings() == ["cert-nvml-mismatch"]
+
+    inside.pass_time(HOUR_MS)
+    sign(inside, host)
+    assert inside.findings() == []
+    before = inside.derived()
+    inside.replay()
+    assert inside.derived() == before
+
+
+def _as_another_model(chip: Chip) -> Chip:
+    assert chip.pci is not None
+    pci = msgspec.structs.replace(chip.pci, device="290110de")
+    return msgspec.structs.replace(chip, pci=pci)
