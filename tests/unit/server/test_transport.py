@@ -1,13 +1,16 @@
 """What a connection does between uvicorn and the transport that carries it."""
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 from typing_extensions import override
 
 from chipledger_server.web.transport import JoiningTransport
 
+T = TypeVar("T")
 NAMES = {
     "peername": ("::1", 40000, 0, 0),
     "sockname": ("127.0.0.1", 8443),
@@ -52,6 +55,12 @@ def _joining() -> tuple[JoiningTransport, Wire]:
     return JoiningTransport(wire, asyncio.get_running_loop()), wire
 
 
+def _run(scene: Coroutine[Any, Any, T]) -> T:
+    """Run `scene` in a thread: a browser's test may have left a running loop in this one."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, scene).result()
+
+
 def test_a_head_and_its_body_leave_as_one() -> None:
     """Two pieces written in one go are one write below."""
 
@@ -62,7 +71,7 @@ def test_a_head_and_its_body_leave_as_one() -> None:
         await _turns()
         return wire.sent
 
-    assert asyncio.run(scene()) == [b"head body"]
+    assert _run(scene()) == [b"head body"]
 
 
 def test_a_lone_piece_leaves_in_the_same_turn() -> None:
@@ -75,7 +84,7 @@ def test_a_lone_piece_leaves_in_the_same_turn() -> None:
         await _turns()
         return [before, wire.sent]
 
-    assert asyncio.run(scene()) == [[], [b"100 Continue"]]
+    assert _run(scene()) == [[], [b"100 Continue"]]
 
 
 def test_pieces_of_any_number_leave_in_order_and_at_most_one_is_held() -> None:
@@ -90,7 +99,7 @@ def test_pieces_of_any_number_leave_in_order_and_at_most_one_is_held() -> None:
         await _turns()
         return written, b"".join(wire.sent)
 
-    written, arrived = asyncio.run(scene())
+    written, arrived = _run(scene())
     assert written >= 8
     assert arrived == b"012345678"
 
@@ -106,7 +115,7 @@ def test_closing_sends_what_is_held() -> None:
         await _turns()
         return wire.sent, wire.end
 
-    assert asyncio.run(scene()) == ([b"400"], "closed")
+    assert _run(scene()) == ([b"400"], "closed")
 
 
 def test_aborting_sends_nothing() -> None:
@@ -119,7 +128,7 @@ def test_aborting_sends_nothing() -> None:
         await _turns()
         return wire.sent, wire.end
 
-    assert asyncio.run(scene()) == ([], "aborted")
+    assert _run(scene()) == ([], "aborted")
 
 
 def test_nothing_is_written_to_a_connection_that_was_lost() -> None:
@@ -132,7 +141,7 @@ def test_nothing_is_written_to_a_connection_that_was_lost() -> None:
         await _turns()
         return wire.sent
 
-    assert asyncio.run(scene()) == []
+    assert _run(scene()) == []
 
 
 @pytest.mark.parametrize(
@@ -151,4 +160,4 @@ def test_names_come_from_the_transport(name: str, known: Any) -> None:  # noqa: 
     async def scene() -> object:
         return _joining()[0].get_extra_info(name)
 
-    assert asyncio.run(scene()) == known
+    assert _run(scene()) == known
