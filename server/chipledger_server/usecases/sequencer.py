@@ -146,6 +146,11 @@ class Sequencer:
         """How many entries the log has."""
         return self._progress.log_size
 
+    @property
+    def _away_ms(self) -> int:
+        """How long the collector may say nothing before it counts as away."""
+        return _AWAY_BEATS * self._policy.beat_s * 1000
+
     def begin(self) -> None:
         """Take the lease, and write down since when nobody was accepting."""
         with self._transaction():
@@ -163,6 +168,8 @@ class Sequencer:
         """
         with self._transaction():
             now_ms = self._clock.now_ms()
+            if now_ms - self._progress.beat_ms > self._away_ms:
+                self._beat(now_ms)  # first: what waits must not be taken for its hosts' silence
             records = self._take_records()
             tokens = self._take_tokens(ready)
             touched = {token.host: self._fold.apply(token) for token in tokens}
@@ -213,7 +220,7 @@ class Sequencer:
 
     def _beat(self, now_ms: int) -> None:
         last_ms = self._progress.beat_ms
-        if now_ms - last_ms > _AWAY_BEATS * self._policy.beat_s * 1000:
+        if now_ms - last_ms > self._away_ms:
             self._log.add_downtime(last_ms, now_ms)
         self._progress.beat_ms = now_ms
         self._fold.downtime = self._log.downtime(now_ms - _REMEMBER_MS)

@@ -403,3 +403,16 @@ def test_any_order_of_delivery_ends_in_the_same_chain(
     assert inside.rows("SELECT seq, missing FROM hosts") == [(6, None)]
     assert inside.findings() == []
     inside.close()
+
+
+def test_a_collector_that_stood_still_does_not_lay_it_on_its_hosts(inside: CollectorInside) -> None:
+    """A machine that was suspended: the first step knows it before it takes up a report."""
+    host = inside.enrol("h")
+    inside.report(inside.full(host))
+    inside.clock.ms += 9 * HOUR_MS
+    inside.report(inside.heartbeat(host))
+    before = inside.derived()
+    assert len(before["presence"]) == 1
+
+    inside.replay()
+    assert inside.derived() == before
