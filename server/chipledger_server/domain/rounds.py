@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
+
 from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.gpu.device import DeviceClass
 from chipledger_evidence.gpu.envelope import device_nonce
 from chipledger_evidence.gpu.errors import GpuCode
-from chipledger_evidence.gpu.facts import EvidenceFacts, Fact, Reason
+from chipledger_evidence.gpu.facts import EvidenceFacts, Fact, Level, Reason, level
 from chipledger_evidence.gpu.result import EvidenceResult, Piece
 from chipledger_evidence.gpu.roots import TrustAnchors
 from chipledger_evidence.gpu.verify import verify_envelope
@@ -85,7 +87,7 @@ def judge_round(round_: Round, anchors: TrustAnchors, now_ms: int) -> EvidenceRe
         [
             _missing()
             if statement.blob is None
-            else verify_envelope(statement.blob, nonce=nonce, pins=anchors, now=now)
+            else _kept(verify_envelope(statement.blob, nonce=nonce, pins=anchors, now=now))
             for statement in round_.statements
         ],
     )
@@ -113,6 +115,16 @@ def _result(
         site=round_.site,
         token=round_.token,
     )
+
+
+def _kept(facts: EvidenceFacts) -> EvidenceFacts:
+    """Return the facts as the log keeps them: what proves nothing witnesses no other device.
+
+    Its lists are whatever its sender chose, and would fill the log for ever.
+    """
+    if level(facts) is not Level.NONE:
+        return facts
+    return msgspec.structs.replace(facts, switch_pdis=(), gpu_pdis=())
 
 
 def _missing() -> EvidenceFacts:

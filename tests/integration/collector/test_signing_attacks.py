@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from chipledger_evidence.gpu.envelope import Source, seal_envelope
 from chipledger_evidence.inventory import Chip, Status, Unread
 from chipledger_evidence.nonce import Kind
 from chipledger_testing.collector_inside import HOUR_MS, CollectorInside
-from chipledger_testing.gpu_pki import GpuMaker, Shape, hgx
+from chipledger_testing.gpu_pki import GpuMaker, Shape, hgx, unsigned_report
 from chipledger_testing.hosts import SimulatedHost, inventory_of
-from chipledger_testing.rounds import answer, host_of
+from chipledger_testing.rounds import answer, host_of, nonce_of, reference
 
 TWO = (GpuMaker(1), GpuMaker(2))
 
@@ -236,3 +237,22 @@ def _as_another_model(chip: Chip) -> Chip:
     assert chip.pci is not None
     pci = msgspec.structs.replace(chip.pci, device="290110de")
     return msgspec.structs.replace(chip, pci=pci)
+
+
+def test_lists_that_nobody_signed_do_not_fill_the_log(inside: CollectorInside) -> None:
+    """One small blob named 128 times, with as long a list of switches as a report can hold."""
+    host = inside.admit(host_of("s", TWO))
+    inside.report(inside.full(host))
+    host.now_s = inside.clock.ms // 1000
+    challenge = inside.nonce(host, Kind.EVIDENCE)
+    nonce = nonce_of(host, challenge)
+    switches = b"".join(number.to_bytes(8) for number in range(1, 961))
+    forged = unsigned_report(nonce, [(22, switches)], blocks=1) + bytes(96)
+    blob = seal_envelope(
+        source=Source.NVML, transcript=forged, chain=GpuMaker(1).chain(), nonce=nonce
+    )
+    inside.report(host.heartbeat(challenge, evidence=(reference(blob),) * 128), blobs=(blob,))
+    inside.judge()
+
+    ((size,),) = inside.rows("SELECT length(record) FROM records WHERE type = 'result'")
+    assert size < 256 * 1024
