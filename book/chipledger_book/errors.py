@@ -58,6 +58,18 @@ class Code(StrEnum):
     MALFORMED_SEED = "malformed-seed"
     COMMITMENT_MISMATCH = "commitment-mismatch"
     PLAN_DOES_NOT_HOLD = "plan-does-not-hold"
+    SAMPLE_DOES_NOT_HOLD = "sample-does-not-hold"
+    # count sheets
+    MALFORMED_SHEET = "malformed-sheet"
+    SHEET_OF_ANOTHER_SAMPLE = "sheet-of-another-sample"
+    UNKNOWN_SHEET_NUMBER = "unknown-sheet-number"
+    UNKNOWN_OUTCOME = "unknown-outcome"
+    SCAN_INCOMPLETE = "scan-incomplete"
+    SCAN_CONTRADICTS = "scan-contradicts"
+    SCAN_NAMES_NO_CHIP = "scan-names-no-chip"
+    SERIAL_REWRITTEN = "serial-rewritten"
+    ANSWER_NOT_ASKED = "answer-not-asked"
+    ANSWER_WITHOUT_EVIDENCE = "answer-without-evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,15 @@
 """Laws of sample sizes and of the draw."""
 
+from contextlib import suppress
 from fractions import Fraction
 from itertools import product
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chipledger_book.count_sheet import CountSheet, SheetRow, read_sheet, sheet_of, write_csv
+from chipledger_book.counting import CountResult, Outcome, count
 from chipledger_book.detection import (
     Sampled,
     allowed_miss,
@@ -16,10 +20,11 @@ from chipledger_book.detection import (
     short_size,
     worst_mix,
 )
+from chipledger_book.errors import BookError, Problem
 from chipledger_book.population import in_order
 from chipledger_book.sampling import Hole, Scope, draw
 from chipledger_evidence.appraisal.grades import Grade
-from chipledger_testing.sampling import GB200, H100, plan_for, population, unit
+from chipledger_testing.sampling import GB200, H100, SEED, plan_for, population, unit
 
 CONFIDENCE = st.integers(min_value=1, max_value=999_999)
 POPULATION = st.integers(min_value=1, max_value=5_000)
@@ -149,3 +154,53 @@ def test_a_larger_sample_holds_the_smaller_one(
         for ppm in sorted((first, second))
     )
     assert more.units[: len(less.units)] == less.units
+
+
+CHIPS = population(16)
+PLAN = plan_for(CHIPS, Hole(by="chips", amount=3))
+SAMPLE = draw(PLAN, CHIPS, SEED)
+TEXTS = st.sampled_from(("", "seen", "missing", "refused", "no", "R1/U0", "R9", "unheard-of"))
+NAMES = st.sampled_from(("", "SRV-0", "stranger", *(one.board or "" for one in CHIPS.units)))
+rows = st.builds(
+    SheetRow,
+    number=st.none() | st.integers(min_value=1, max_value=len(SAMPLE.units) + 1),
+    outcome=TEXTS,
+    scanned=NAMES,
+    seen_at=TEXTS,
+)
+
+
+@given(st.lists(rows, max_size=20))
+def test_a_count_says_one_thing_of_every_drawn_chip_or_is_refused_by_row(
+    filled: list[SheetRow],
+) -> None:
+    """Nothing drawn is left out, nothing scanned disappears, and nothing counts unanswered."""
+    sheet = msgspec.structs.replace(sheet_of(SAMPLE), rows=tuple(filled))
+    written = tuple(row for row in filled if row != SheetRow())
+    assert read_sheet(write_csv(sheet).encode()).rows == written
+    result, problems = counted(sheet)
+    if result is None:
+        assert problems
+        assert all(problem.where.startswith("rows[") for problem in problems)
+        return
+    assert [one.unit for one in result.units] == [one.unit.id for one in SAMPLE.units]
+    assert sum(getattr(result, outcome) for outcome in Outcome) == result.drawn
+    assert (result.counted, result.achieved_ppm) == (0, 0)
+    told = {row for one in result.units for row in one.rows}
+    told |= {row for scan in (*result.unknown, *result.not_drawn) for row in scan.rows}
+    assert {place for place, row in enumerate(filled, start=1) if row.scanned} <= told
+
+
+def counted(sheet: CountSheet) -> tuple[CountResult | None, tuple[Problem, ...]]:
+    """Return what a sheet says, or why it is refused."""
+    try:
+        return count(sheet, SAMPLE, plan=PLAN, population=CHIPS), ()
+    except BookError as error:
+        return None, error.problems
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: f"#,{text}".encode()))
+def test_any_bytes_are_a_sheet_or_refused(data: bytes) -> None:
+    """No other error leaves the reader."""
+    with suppress(BookError):
+        read_sheet(data)
