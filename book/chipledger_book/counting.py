@@ -150,16 +150,9 @@ def count(
         BookError: everything that is wrong, by row; `sample-does-not-hold` where population, plan
             and seed draw something else than the sample.
     """
-    if draw(plan, population, bytes.fromhex(sample.seed)) != sample:
-        raise refuse(
-            Code.SAMPLE_DOES_NOT_HOLD,
-            "population, plan and seed draw another sample",
-            where="sample",
-            hint="give the sample as it was drawn",
-        )
+    _check_sample(sample, plan, population)
     named = _named(population)
-    problems = tuple(_problems(sheet, sample, population, named))
-    problems += tuple(_answer_problems(answers, sample))
+    problems = (*_problems(sheet, sample, population, named), *_answer_problems(answers, sample))
     if problems:
         raise BookError(problems)
     sights = tuple(_sights(sheet.rows, sample))
@@ -184,6 +177,17 @@ def count(
         duplicates=tuple(filter(_repeated, scans)),
         not_drawn=tuple(scan for scan in scans if scan.units and drawn.isdisjoint(scan.units)),
     )
+
+
+def _check_sample(sample: Sample, plan: Plan, population: Population) -> None:
+    """Do nothing if the sample is what population, plan and seed draw."""
+    if draw(plan, population, bytes.fromhex(sample.seed)) != sample:
+        raise refuse(
+            Code.SAMPLE_DOES_NOT_HOLD,
+            "population, plan and seed draw another sample",
+            where="sample",
+            hint="give the sample as it was drawn",
+        )
 
 
 def _named(population: Population) -> dict[str, list[Unit]]:
