@@ -95,6 +95,11 @@ class AppraisalPolicy(Wire, frozen=True, kw_only=True):
         return self.evidence_lifetime_s * 1000
 
     @property
+    def evidence_grace_ms(self) -> int:
+        """How long a host that was away has for its first round of evidence, milliseconds."""
+        return self.evidence_grace_s * 1000
+
+    @property
     def digest(self) -> Digest:
         """Return base64url(SHA-256(canonical encoding)) of this policy."""
         return sha256_b64(encode_canonical(self))

@@ -35,6 +35,7 @@ _HOST: Final = (
     "SELECT num, id, site, enrolled_ms, seq, token, missing, received_ms, fresh_ms, fresh_seq,"
     " inventory, silent_since_ms FROM hosts WHERE "
 )
+_BACK: Final = "SELECT max(resolved_ms) FROM findings WHERE host = ? AND type = ?"
 _NEWEST_RUN: Final = (
     "SELECT id, until_ms, coalesce(held, inventory) FROM presence WHERE host = ?"
     " ORDER BY since_ms DESC, id DESC LIMIT 1"
@@ -137,6 +138,7 @@ class SqliteSequenceStore:
         ).fetchall()
         state.open = {Kind(kind): key for kind, key in found}
         state.signed_ms = oldest_signature(self._execute, state.id)
+        (state.back_ms,) = self._execute(_BACK, (state.id, Kind.SILENT_HOST.value)).fetchone()
 
     def same_ueid(self, host: HostState) -> HostState | None:
         """Return the newest host that was enrolled before with the same EAT identity."""

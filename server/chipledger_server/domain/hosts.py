@@ -51,6 +51,7 @@ class HostState:
         held: inventory whose chips it holds: that of its newest scan that did not fail.
         run: the running run of fresh sightings of `inv`, or None.
         silent_since_ms: set while the host is silent.
+        back_ms: when it last came back from silence.
         signed_ms: when that of its chips which can sign showed it that did so longest ago.
         chips: chips it says it holds.
         rivals: other hosts that say they hold some of these, and no dispute over them is open.
@@ -73,6 +74,7 @@ class HostState:
     held: str | None = None
     run: int | None = None
     silent_since_ms: int | None = None
+    back_ms: int | None = None
     signed_ms: int | None = None
     chips: frozenset[int] = frozenset()
     rivals: dict[str, set[int]] = field(default_factory=dict)

@@ -130,10 +130,10 @@ class Fold:
         host.fresh_ms, host.fresh_seq = at_ms, claims.seq
         if host.rivals and before_ms is not None:
             self.holdings.watch(host, before_ms, token)
-        if host.signed_ms is not None or Kind.GRADE_DROP in host.open:
-            self.signing.sighted(host, token)
         if host.silent_since_ms is not None:
             self.silence.returned(host, token)
+        if host.signed_ms is not None or Kind.GRADE_DROP in host.open:
+            self.signing.sighted(host, token)
         difference_s = claims.iat - at_ms // 1000
         odd = abs(difference_s) > self.policy.clock_odd_s
         if odd or Kind.CLOCK_ODD in host.open:

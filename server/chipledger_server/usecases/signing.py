@@ -169,7 +169,17 @@ class Signing:
             self.look(host, start=token.token, at_ms=token.received_ms)
 
     def look(self, host: HostState, *, start: str, at_ms: int) -> None:
-        """Open or resolve the finding of chips that fell below what they once showed."""
+        """Open or resolve the finding of chips that fell below what they once showed.
+
+        A host that comes back from silence has the policy's grace for its first round.
+        """
+        back_ms = host.back_ms
+        if (
+            Kind.GRADE_DROP not in host.open
+            and back_ms is not None
+            and at_ms - back_ms < self.policy.evidence_grace_ms
+        ):
+            return
         fallen = [one for one in self._expected(host) if at_ms - one.known_ms > self.lifetime_ms]
         detail = None
         if fallen:

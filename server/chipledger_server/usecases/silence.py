@@ -35,7 +35,7 @@ class Silence:
 
     def returned(self, host: HostState, token: LoggedToken) -> None:
         """End the silence of a host that a fresh token has come from."""
-        host.silent_since_ms = None
+        host.silent_since_ms, host.back_ms = None, token.received_ms
         self.store.flush([host])
         self.noting.condition(host, Kind.SILENT_HOST, token, None)
         self.store.set_timer(host.id, token.received_ms + self.policy.silence_limit_ms + 1)

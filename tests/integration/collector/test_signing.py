@@ -407,3 +407,26 @@ def test_a_management_controller_that_lists_others_is_a_finding(inside: Collecto
 
     inside.report(inside.heartbeat(host, no_evidence=(WITHOUT,)))
     assert inside.findings() == []
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_host_back_from_silence_has_time_for_its_first_round(
+    inside: CollectorInside, restarts: int
+) -> None:
+    """A weekend off is no drop of grade; two hours without a round after it are."""
+    host = admitted(inside)
+    sign(inside, host)
+    inside.pass_time(60 * HOUR_MS)
+    assert inside.findings() == ["silent-host"]
+    inside.report(inside.heartbeat(host))
+    for _ in range(restarts):
+        inside.restart()
+    inside.pass_time(HOUR_MS)
+    inside.report(inside.heartbeat(host))
+    assert inside.findings() == []
+    inside.pass_time(HOUR_MS)
+    inside.report(inside.heartbeat(host))
+    assert inside.findings() == ["grade-drop"]
+    before = inside.derived()
+    inside.replay()
+    assert inside.derived() == before
