@@ -26,8 +26,11 @@ from chipledger_evidence.framing import MEDIA_TYPE as REPORT_TYPE
 from chipledger_server.config import Limits
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.usecases.ingest import Answered
+from chipledger_server.usecases.refusals import Code as ReadCode
+from chipledger_server.usecases.refusals import Refusal
 from chipledger_server.web.asgi import App, Headers, Message, Receive, Scope, Send, answer
 from chipledger_server.web.body import Gone, gunzip, read_body
+from chipledger_server.web.problems import problem_of
 from chipledger_server.web.statuses import status_of
 
 _JSON: Final = b"application/json"
@@ -36,6 +39,7 @@ _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _MAX_CHALLENGE_BYTES: Final = 1024
 _MAX_FORM_BYTES: Final = 16 * 1024
 _BODILESS: Final = frozenset({"GET", "HEAD"})
+_DOORS: Final = "/v1/"
 _REPORT_TYPE: Final = REPORT_TYPE.encode()
 _STATEMENT_TYPE: Final = STATEMENT_TYPE.encode()
 _LOG: Final = structlog.get_logger("chipledger.doors")
@@ -123,6 +127,9 @@ class AgentDoors:
         method = scope["method"]
         handler = self._routes.get((method, scope["path"]))
         if handler is None:
+            if scope["path"].startswith(_DOORS):
+                await self._refuse_address(scope, send)
+                return
             if method in _BODILESS:
                 await self._behind(scope, receive, send)
                 return
@@ -137,6 +144,20 @@ class AgentDoors:
             _LOG.exception("request-failed", path=scope["path"])
             failed = ServerError(Code.NOT_STORED, "the collector failed; its log says why")
             await _refuse(send, failed)
+
+    async def _refuse_address(self, scope: Scope, send: Send) -> None:
+        """Refuse a request to no door in the words of the doors: an agent reads no page."""
+        path = scope["path"]
+        allowed = ", ".join(method for method, door in self._routes if door == path)
+        if allowed:
+            detail = f"this door takes {allowed}"
+            problem = problem_of(Refusal(ReadCode.METHOD_NOT_ALLOWED, detail))
+        else:
+            problem = problem_of(Refusal(ReadCode.NOT_FOUND, "there is nothing at this address"))
+        headers = [(b"content-type", _PROBLEM), (b"connection", b"close")]
+        if allowed:
+            headers.append((b"allow", allowed.encode()))
+        await answer(send, problem.status, headers, encode_canonical(problem))
 
     async def _form(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a form of a page: a framework waits for its body for ever, and takes more."""

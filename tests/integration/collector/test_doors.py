@@ -321,6 +321,27 @@ def enrol(collector: CollectorProcess, host: SimulatedHost, code: str) -> Reply:
     return collector.post("/v1/enrolments", host.enrolment(code), kind="application/jwt")
 
 
+@pytest.mark.parametrize(
+    ("request_line", "status", "code", "allow"),
+    [
+        ("GET /v1/reports", 405, "method-not-allowed", "POST"),
+        ("PUT /v1/reports", 405, "method-not-allowed", "POST"),
+        ("POST /v1/health", 405, "method-not-allowed", "GET"),
+        ("GET /v1/elsewhere", 404, "not-found", None),
+        ("POST /v1/elsewhere", 404, "not-found", None),
+    ],
+)
+def test_an_address_that_is_no_door_is_refused_with_a_code(
+    collector: CollectorProcess, request_line: str, status: int, code: str, allow: str | None
+) -> None:
+    """Whoever speaks to the agents' doors gets a problem document, never a page for people."""
+    method, path = request_line.split()
+    reply = collector.request(method, path, None if method == "GET" else b"x", {})
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert (reply.status, reply.problem().code) == (status, code)
+    assert reply.headers.get("allow") == allow
+
+
 def test_enrolment_is_counted_and_repeatable(collector: CollectorProcess) -> None:
     """The same key gets the same answer, also when the code is used up; another key none."""
     one, two = simulated("count-1"), simulated("count-2")
