@@ -46,9 +46,15 @@ def describe_sample(sample: Sample) -> Iterator[str]:
     yield f"seed        {sample.seed}"
     for drawn in sample.units:
         unit = drawn.unit
-        where = unit.place or unit.server or unit.host or "place unknown"
+        where = ", ".join(
+            f"{word}{name}"
+            for word, name in (("", unit.place), ("server ", unit.server), ("host ", unit.host))
+            if name
+        )
         chip = unit.pdi or unit.uuid or "no name of its own"
-        yield f"{drawn.number:>6}  {unit.id}  chip {chip}  board {unit.board or '?'}  at {where}"
+        board = unit.board or "?"
+        place = where or "no known place"
+        yield f"{drawn.number:>6}  {unit.id}  chip {chip}  board {board}  at {place}"
 
 
 def describe_count(result: CountResult) -> Iterator[str]:

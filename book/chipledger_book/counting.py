@@ -159,7 +159,6 @@ def count(
     scans = _scans(sights, named)
     units = tuple(_units(sample, sheet, sights, named, answers=answers))
     drawn = {one.unit for one in units}
-    outcomes = Counter(one.outcome for one in units)
     return CountResult(
         format="chipledger-count-1",
         site=sample.site,
@@ -168,7 +167,7 @@ def count(
         sample=digest_of(sample),
         verdict=_verdict(units),
         drawn=len(units),
-        **{str(outcome): outcomes[outcome] for outcome in Outcome},
+        **_outcomes(units),
         counted=sum(one.counts for one in units),
         achieved_ppm=_achieved(plan, sample, units),
         planned_ppm=plan.achieved_ppm,
@@ -177,6 +176,12 @@ def count(
         duplicates=tuple(filter(_repeated, scans)),
         not_drawn=tuple(scan for scan in scans if scan.units and drawn.isdisjoint(scan.units)),
     )
+
+
+def _outcomes(units: Iterable[Counted]) -> dict[str, int]:
+    """Return how many drawn chips each outcome has, none left out."""
+    numbers = Counter(one.outcome for one in units)
+    return {str(outcome): numbers[outcome] for outcome in Outcome}
 
 
 def _check_sample(sample: Sample, plan: Plan, population: Population) -> None:

@@ -8,6 +8,7 @@ repeat the draw.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Final, Literal
@@ -26,8 +27,9 @@ from chipledger_book.detection import (
     short_size,
     smallest,
 )
-from chipledger_book.errors import Code, refuse
+from chipledger_book.errors import BookError, Code, refuse
 from chipledger_book.population import Population, Unit, digest_of
+from chipledger_book.tables import TableVersion, version_of
 from chipledger_book.terms import MAX_INTEGER, Record, Sha256Hex, SkuName, day_of
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_evidence.codec import b64url_decode
@@ -106,6 +108,8 @@ class Plan(Record, frozen=True, kw_only=True):
     achieved_ppm: Number
     strata: Annotated[tuple[PlannedStratum, ...], msgspec.Meta(min_length=1)]
     whole: PlannedStratum | None = None
+    tpp: dict[SkuName, Number] = msgspec.field(default_factory=dict)
+    catalogue: TableVersion | None = None
 
 
 class Drawn(Record, frozen=True, kw_only=True):
@@ -170,24 +174,34 @@ def plan_sample(population: Population, order: Order, catalogue: Catalogue) -> P
         BookError: `hole-out-of-bounds`, `confidence-out-of-bounds`, or `unknown-sku` where a hole
             in TPP is asked of chips whose TPP is not known.
     """
+    if order.hole.by != "tpp":
+        return _plan(population, order, {}, None)
+    return _plan(population, order, _tpp(population, catalogue), version_of(catalogue))
+
+
+def _plan(
+    population: Population, order: Order, tpp: Mapping[str, int], table: TableVersion | None
+) -> Plan:
+    """Return the plan, given what a chip of each model is worth."""
     allowed = allowed_miss(order.confidence_ppm)
-    strata = strata_of(population, order.split)
-    sizes = {key: len(units) for key, units in strata.items()}
-    tpp = _tpp(population, catalogue) if order.hole.by == "tpp" else {}
+    units = strata_of(population, order.split)
+    sizes = {key: len(held) for key, held in units.items()}
     whole: PlannedStratum | None = None
     if order.scope == "population":
         hole = _hole_chips(order.hole, population.units, tpp)
         check_hole(len(population.units), hole)
-        holes = {key: min(hole, chips) for key, chips in sizes.items()}
+        holes = dict.fromkeys(sizes, hole)
         drawn = _spread(sizes, hole, allowed)
         whole = _whole(sizes, drawn, hole, allowed)
     else:
-        holes = {key: _hole_chips(order.hole, units, tpp) for key, units in strata.items()}
-        holes = {key: min(hole, sizes[key]) for key, hole in holes.items()}
-        drawn = {key: exact_size(sizes[key], holes[key], allowed=allowed) for key in sizes}
-    planned = tuple(
-        _stratum(key, Sampled(chips=sizes[key], sample=drawn[key]), holes[key], allowed)
-        for key in sizes
+        holes = {key: _hole_chips(order.hole, held, tpp) for key, held in units.items()}
+        drawn = {
+            key: exact_size(chips, min(holes[key], chips), allowed=allowed)
+            for key, chips in sizes.items()
+        }
+    strata = tuple(
+        _stratum(key, Sampled(chips=chips, sample=drawn[key]), min(holes[key], chips), allowed)
+        for key, chips in sizes.items()
     )
     return Plan(
         format="chipledger-sample-plan-1",
@@ -199,9 +213,11 @@ def plan_sample(population: Population, order: Order, catalogue: Catalogue) -> P
         scope=order.scope,
         split=tuple(order.split),
         sample=sum(drawn.values()),
-        achieved_ppm=whole.achieved_ppm if whole else min(one.achieved_ppm for one in planned),
-        strata=planned,
+        achieved_ppm=whole.achieved_ppm if whole else min(one.achieved_ppm for one in strata),
+        strata=strata,
         whole=whole,
+        tpp=dict(tpp),
+        catalogue=table,
     )
 
 
@@ -214,7 +230,7 @@ def draw(plan: Plan, population: Population, seed: bytes) -> Sample:
 
     Raises:
         BookError: `malformed-seed`, `commitment-mismatch`, `population-changed`, or
-            `plan-does-not-hold` for a plan that claims more than its numbers give.
+            `plan-does-not-hold` for a plan that is not what planning gives.
     """
     if commitment_of(seed) != plan.commitment:
         raise refuse(
@@ -241,7 +257,7 @@ def draw(plan: Plan, population: Population, seed: bytes) -> Sample:
 
 
 def check_plan(plan: Plan, population: Population) -> None:
-    """Do nothing if a plan is for this population and finds what it says it finds.
+    """Do nothing if a plan is for this population, and is what planning gives for what it asks.
 
     Raises:
         BookError: `population-changed` or `plan-does-not-hold`.
@@ -253,23 +269,30 @@ def check_plan(plan: Plan, population: Population) -> None:
             where="population",
             hint="give the population that was frozen, or make and commit to a new plan",
         )
-    sizes = {key: len(units) for key, units in strata_of(population, plan.split).items()}
-    claimed = {(one.sku, one.grade): one.chips for one in plan.strata}
-    parts = [Sampled(chips=one.chips, sample=one.sample) for one in plan.strata]
-    fits = (
-        sizes == claimed
-        and len(claimed) == len(plan.strata)
-        and (plan.scope == "population") == (plan.whole is not None)
-        and all(part.sample <= part.chips for part in parts)
-        and plan.sample == sum(part.sample for part in parts)
-    )
-    if not fits or plan.achieved_ppm != achieved_ppm(plan, parts):
+    if plan != _planned_again(plan, population):
         raise refuse(
             Code.PLAN_DOES_NOT_HOLD,
-            "the plan's strata, sizes or probability are not those of this population",
+            "strata, sizes or probabilities are not what this population and hole give",
             where="plan",
             hint="make the plan with this program and leave it unchanged",
         )
+
+
+def _planned_again(plan: Plan, population: Population) -> Plan | None:
+    """Return what planning gives for what a plan says it was asked, or None if that is nothing."""
+    models = {unit.sku for unit in population.units}
+    if plan.hole.by == "tpp" and not models <= plan.tpp.keys():
+        return None
+    order = Order(
+        hole=plan.hole,
+        confidence_ppm=plan.confidence_ppm,
+        commitment=plan.commitment,
+        split=plan.split,
+        scope=plan.scope,
+    )
+    with suppress(BookError):
+        return _plan(population, order, plan.tpp, plan.catalogue)
+    return None
 
 
 def achieved_ppm(plan: Plan, parts: Sequence[Sampled]) -> int:

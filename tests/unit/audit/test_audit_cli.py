@@ -193,7 +193,8 @@ def test_drawn_chips_are_named_as_people_find_them(
     sample = msgspec.json.decode((folder / "sample").read_bytes(), type=Sample)
     for drawn in sample.units:
         unit = drawn.unit
-        assert f"{unit.id}  chip {unit.pdi}  board {unit.board}  at {unit.place}" in shown
+        assert f"{unit.id}  chip {unit.pdi}  board {unit.board}  at {unit.place}, " in shown
+        assert f"server {unit.server}, host {unit.host}\n" in shown
 
 
 def test_a_filled_sheet_is_incomplete_until_every_chip_has_answered(

@@ -10,6 +10,8 @@ import pytest
 from chipledger_book.errors import BookError
 from chipledger_book.population import digest_of, in_order, read_population
 from chipledger_book.sampling import Hole, commitment_of, draw, strata_of
+from chipledger_book.shipped import catalogue
+from chipledger_book.tables import version_of
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_evidence.codec import b64url_decode, encode_canonical
 from chipledger_testing.sampling import (
@@ -70,6 +72,18 @@ def test_a_significant_quantity_is_the_fewest_chips_that_make_it_up() -> None:
     assert both.whole is not None
     assert (alone.whole.hole_chips, more.whole.hole_chips) == (2, 3)
     assert both.whole.hole_chips == 1
+
+
+def test_a_plan_for_a_significant_quantity_says_what_a_chip_counts() -> None:
+    """It names the catalogue, and is drawn from without it; another TPP is another plan."""
+    chips = mixed()
+    plan = plan_for(chips, Hole(by="tpp", amount=200_000))
+    assert plan.catalogue == version_of(catalogue())
+    assert plan.tpp[H100] == 15_832
+    assert len(draw(plan, chips, SEED).units) == plan.sample
+    with pytest.raises(BookError) as caught:
+        draw(msgspec.structs.replace(plan, tpp={H100: 100_000, GB200: 100_000}), chips, SEED)
+    assert caught.value.code == "plan-does-not-hold"
 
 
 def test_a_significant_quantity_of_unknown_chips_is_refused() -> None:
@@ -155,7 +169,19 @@ def test_a_population_changed_after_the_freeze_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"achieved_ppm": 999_000}, {"sample": 1}, {"split": ("sku",)}, {"whole": None}]
+    "change",
+    [
+        {"achieved_ppm": 999_000},
+        {"sample": 1},
+        {"split": ("sku",)},
+        {"whole": None},
+        {"scope": "each-stratum"},
+        {"confidence_ppm": 999_999},
+        {"hole": Hole(by="chips", amount=5)},
+        {"hole": Hole(by="chips", amount=41)},
+        {"hole": Hole(by="tpp", amount=5)},
+        {"strata": ()},
+    ],
 )
 def test_a_plan_that_claims_more_than_its_numbers_give_is_refused(
     change: dict[str, object],
