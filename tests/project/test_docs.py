@@ -7,14 +7,14 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chipledger_testing.suites import CHECKOUT
+from chipledger_testing.suites import CHECKOUT, load
 
 PACKAGES = (
     "chipledger_evidence",
@@ -50,12 +50,23 @@ def modules() -> Iterator[str]:
                 yield module.name
 
 
+def classes_of(name: str, optional: Collection[str]) -> list[tuple[str, type]]:
+    """Return the classes of a module; none where it needs an optional part that is not here."""
+    try:
+        return inspect.getmembers(importlib.import_module(name), inspect.isclass)
+    except ModuleNotFoundError as error:
+        if error.name not in optional:
+            raise
+        return []
+
+
 def error_codes() -> dict[str, str]:
     """Return every error code with where it is defined: members of enumerations named `…Code`."""
+    optional = {part for suite in load({}).values() for part in suite.modules}
     return {
         str(member): name
         for name in modules()
-        for kind, enum in inspect.getmembers(importlib.import_module(name), inspect.isclass)
+        for kind, enum in classes_of(name, optional)
         if kind.endswith("Code") and issubclass(enum, StrEnum) and enum.__module__ == name
         for member in enum
     }
