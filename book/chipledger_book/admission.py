@@ -6,25 +6,30 @@ from typing import Final
 from chipledger_book.catalogue import Catalogue
 from chipledger_book.errors import BookError, Code, Problem
 from chipledger_book.events import (
-    MAX_PIECES,
-    ByChip,
-    ByCount,
-    ByUnit,
     Correction,
     DeclaredInventory,
     Event,
     LicenceGranted,
-    Line,
     Received,
     SiteDeclared,
     decode_event,
     encode_event,
     event_id,
 )
-from chipledger_book.ledger import Book, Name, names_of
+from chipledger_book.ledger import Book
 from chipledger_book.licences import licence_problems, overlap_problems
+from chipledger_book.line_rules import (
+    arrival_problems,
+    charge_problems,
+    lines_problems,
+    unknown_site,
+)
+from chipledger_book.movement_rules import delivery_problems, movement_problems
+from chipledger_book.movements import Movement
+from chipledger_book.remark_rules import remark_problems
 from chipledger_book.rules import Tables
-from chipledger_book.terms import EventId, day_of
+from chipledger_book.stock import ALWAYS
+from chipledger_book.terms import EventId
 
 CLOCK_TOLERANCE_MS: Final = 5 * 60 * 1000
 """How far in the future an event may lie because clocks differ."""
@@ -64,20 +69,29 @@ def problems(event: Event, book: Book, tables: Tables, *, now_ms: int) -> Iterat
             detail=f"{event.occurred_at_ms} lies after now, {now_ms}",
             hint="enter an event when it has happened",
         )
+    yield from _own_problems(event, book, tables, now_ms=now_ms)
+
+
+def _own_problems(event: Event, book: Book, tables: Tables, *, now_ms: int) -> Iterator[Problem]:
+    """Yield what is wrong with an event of its kind."""
     if isinstance(event, SiteDeclared):
         yield from _site_problems(event, book, tables)
     elif isinstance(event, LicenceGranted):
         for position, site in enumerate(event.licence.sites):
-            yield from _unknown_site(site, book, f"licence.sites[{position}]")
+            yield from unknown_site(site, book, f"licence.sites[{position}]")
         yield from licence_problems(event.licence, tables.catalogue)
         yield from overlap_problems(event.licence, book.licences())
     elif isinstance(event, Received):
-        yield from _unknown_site(event.site, book, "site")
+        yield from unknown_site(event.site, book, "site")
         yield from _receipt_problems(event, book, tables.catalogue)
     elif isinstance(event, DeclaredInventory):
-        yield from _unknown_site(event.site, book, "site")
-    else:
+        yield from unknown_site(event.site, book, "site")
+    elif isinstance(event, Correction):
         yield from _correction_problems(event, book)
+    elif isinstance(event, Movement):
+        yield from movement_problems(event, book, tables.catalogue)
+    else:
+        yield from remark_problems(event, book, tables.catalogue, now_ms=now_ms)
 
 
 def _site_problems(event: SiteDeclared, book: Book, tables: Tables) -> Iterator[Problem]:
@@ -106,113 +120,12 @@ def _site_problems(event: SiteDeclared, book: Book, tables: Tables) -> Iterator[
             )
 
 
-def _unknown_site(site: str, book: Book, where: str) -> Iterator[Problem]:
-    if not book.declarations(site):
-        yield Problem(
-            code=Code.UNKNOWN_SITE,
-            where=where,
-            detail=f"no site {site} is declared",
-            hint="declare the site first",
-        )
-
-
 def _receipt_problems(event: Received, book: Book, catalogue: Catalogue) -> Iterator[Problem]:
-    for position, line in enumerate(event.lines):
-        yield from _line_problems(line, event, catalogue, f"lines[{position}]")
-    charged = event.charged_to
-    if charged is not None and not any(
-        (licence.issuer, licence.number) == (charged.issuer, charged.number)
-        for licence in book.licences()
-    ):
-        yield Problem(
-            code=Code.UNKNOWN_LICENCE,
-            where="charged_to",
-            detail=f"no licence {charged.number} of {charged.issuer} is granted",
-            hint="enter the licence first, or correct its number",
-        )
-    seen: set[Name] = set()
-    for name in names_of(event):
-        yield from _name_problems(name, seen, book)
-        seen.add(name)
-
-
-def _name_problems(name: Name, seen: set[Name], book: Book) -> Iterator[Problem]:
-    """Yield whether a name was given before: in this receipt, or in one that stands.
-
-    A board received as a whole and a chip said to sit on it are the same thing received twice.
-    """
-    kind, value = name
-    clashes = [name] if kind != "board-of-chip" else []
-    clashes += {"board": [("board-of-chip", value)], "board-of-chip": [("board", value)]}.get(
-        kind, []
-    )
-    for clash in clashes:
-        if clash in seen:
-            yield Problem(
-                code=Code.DUPLICATE_SERIAL,
-                where="lines",
-                detail=f"{kind} {value} stands twice in this receipt",
-                hint="list every chip, board and unit once",
-            )
-        holder = book.holder(clash)
-        if holder is not None:
-            yield Problem(
-                code=Code.SERIAL_ALREADY_RECEIVED,
-                where="lines",
-                detail=f"{kind} {value} is already received by event {holder}",
-                hint="correct that receipt if it is wrong; it cannot arrive twice",
-            )
-
-
-def _line_problems(
-    line: Line, event: Received, catalogue: Catalogue, where: str
-) -> Iterator[Problem]:
-    day = day_of(event.occurred_at_ms)
-    if isinstance(line, ByUnit):
-        if catalogue.unit(line.model) is None:
-            yield Problem(
-                code=Code.UNKNOWN_UNIT_MODEL,
-                where=f"{where}.model",
-                detail=f"the catalogue {catalogue.head.version} has no unit {line.model}",
-                hint="name a unit model of the catalogue, or receive by board or count",
-            )
-        return
-    sku = catalogue.find(line.sku, day)
-    if sku is None:
-        yield Problem(
-            code=Code.UNKNOWN_SKU,
-            where=f"{where}.sku",
-            detail=f"the catalogue {catalogue.head.version} has no {line.sku} on {day}",
-            hint="name a SKU of the catalogue",
-        )
-    if isinstance(line, ByCount):
-        yield from _count_problems(line.pieces, f"{where}.pieces")
-    if isinstance(line, ByChip):
-        for position, chip in enumerate(line.chips):
-            if chip.pdi is None and chip.uuid is None:
-                yield Problem(
-                    code=Code.UNNAMED_CHIP,
-                    where=f"{where}.chips[{position}]",
-                    detail="the chip has neither PDI nor UUID",
-                    hint="receive by board where only serials are known",
-                )
-
-
-def _count_problems(pieces: int, where: str) -> Iterator[Problem]:
-    if pieces <= 0:
-        yield Problem(
-            code=Code.QUANTITY_NOT_POSITIVE,
-            where=where,
-            detail=f"{pieces} pieces",
-            hint="give a whole number above zero; undo a receipt with a correction",
-        )
-    if pieces > MAX_PIECES:
-        yield Problem(
-            code=Code.QUANTITY_TOO_LARGE,
-            where=where,
-            detail=f"{pieces} pieces, at most {MAX_PIECES} are accepted in one line",
-            hint="check the number",
-        )
+    yield from lines_problems(event.lines, event.occurred_at_ms, catalogue)
+    yield from charge_problems(event.charged_to, book)
+    yield from arrival_problems(event.lines, book, catalogue)
+    if event.answers is not None:
+        yield from delivery_problems(event, event.answers, book, catalogue)
 
 
 def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
@@ -233,6 +146,13 @@ def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
         )
     elif book.corrected_by(EventId(event.corrects)) is not None:
         yield _already_corrected("corrects", event.corrects)
+    elif answers := book.answers(EventId(event.corrects), ALWAYS):
+        yield Problem(
+            code=Code.EVENT_ANSWERED,
+            where="corrects",
+            detail=f"{event.corrects} is answered by {answers[0].id}, which would answer nothing",
+            hint="correct the answer first",
+        )
     elif isinstance(target, SiteDeclared) and _last_of_used_site(target, book):
         yield Problem(
             code=Code.SITE_IN_USE,

@@ -1,6 +1,7 @@
 """Held against allowed: licences by their lines, ceilings by their window and subject.
 
-What must be covered is the larger of book and seen, model by model. A receipt needs a licence
+What must be covered is the larger of what arrived and what was seen, model by model: what left
+again gives no room back, so moving chips out before an audit hides nothing. A receipt needs a licence
 that was valid on the day it arrived, for the site as it was declared then; chips seen beyond the
 book have no such day and need one that is valid now, for the site as it is declared now. A
 receipt that names its licence draws on that one alone.
@@ -33,14 +34,16 @@ class Exposure:
     Attributes:
         site: the site as declared when the items arrived; for chips beyond the book, at `as_of`.
         sku: the model.
-        items: its booked items.
-        beyond: chips seen beyond the book, by number: seen - book, not below zero.
+        items: what arrived.
+        beyond: chips seen beyond what arrived, by number, not below zero.
+        came_from: the site that the items were transferred from, as declared then.
     """
 
     site: Site
     sku: Sku
     items: Sequence[Item]
     beyond: int
+    came_from: Site | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,11 @@ class Need:
     pieces: int
     day: date
     charged_to: tuple[str, str] | None = None
+    came_from: Site | None = None
+
+    def counted_at_origin(self, licence: Licence) -> bool:
+        """Tell whether a licence covered the chips already where they came from."""
+        return self.came_from is not None and covers(licence, self.came_from)
 
 
 @dataclass(slots=True)
@@ -227,6 +235,9 @@ class _Counters:
         """Count chips against the ceiling they were claimed under; tell whether there is one."""
         for ceiling in self._claimed(need.site, need.day, need.charged_to):
             if ceiling.applies_to(need.sku):
+                origin = need.came_from
+                if origin and origin.ultimate_parent.id == need.site.ultimate_parent.id:
+                    return True  # received once by this subject, and counted then
                 state = self._state(ceiling, need.site, need.day.year)
                 state.used_tpp += need.pieces * need.sku.tpp
                 state.sites.add(need.site.id)
@@ -262,7 +273,14 @@ def _booked_needs(exposure: Exposure) -> Iterable[Need]:
     for item in exposure.items:
         arrivals[day_of(item.occurred_at_ms), item.charged_to] += item.chips
     return [
-        Need(site=exposure.site, sku=exposure.sku, pieces=pieces, day=day, charged_to=charged)
+        Need(
+            site=exposure.site,
+            sku=exposure.sku,
+            pieces=pieces,
+            day=day,
+            charged_to=charged,
+            came_from=exposure.came_from,
+        )
         for (day, charged), pieces in arrivals.items()
     ]
 
@@ -318,6 +336,8 @@ def _cover(need: Need, allocation: Allocation) -> None:
     for state in allocation.lines:
         if left and state.takes(need):
             some_line = True
+            if need.counted_at_origin(state.licence):
+                return
             left -= state.draw(need.sku, left)
     if left and not _unlimited(need, allocation.licences):
         allocation.uncovered[need.site.id].append(

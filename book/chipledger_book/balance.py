@@ -15,9 +15,10 @@ from chipledger_book.authorisation import Allocation, Exposure, allocate, covers
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.errors import Code, Problem
 from chipledger_book.headroom import Allowances, tpp_summary
-from chipledger_book.inventory import Sightings, declared_models, items_of, sightings
+from chipledger_book.inventory import Sightings, declared_models, sightings
 from chipledger_book.ledger import Book
 from chipledger_book.licences import Licence
+from chipledger_book.matching import Item
 from chipledger_book.parties import Site
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import (
@@ -25,6 +26,7 @@ from chipledger_book.report import (
     BalanceRow,
     ModelDoubt,
     OffBook,
+    OneSided,
     Physical,
     SiteReport,
     UnknownModel,
@@ -32,6 +34,8 @@ from chipledger_book.report import (
 )
 from chipledger_book.rows import ModelAtSite, balance_row
 from chipledger_book.rules import Tables, tier_of
+from chipledger_book.sides import one_sided
+from chipledger_book.stock import ModelStock, stock_of
 from chipledger_book.tables import TableVersion, in_force_on
 from chipledger_book.terms import day_of
 
@@ -72,12 +76,15 @@ class _SiteBalance:
     Attributes:
         forms: every form it was declared in up to `as_of`, oldest first.
         arrived: the form it had at each time at which something arrived.
+        origins: site and time of a transfer in → the form of the site it came from, if known.
     """
 
     forms: Sequence[Site]
     arrived: Mapping[int, Site]
+    origins: Mapping[tuple[str, int], Site]
     models: Sequence[ModelAtSite]
     sightings: Sightings
+    one_sided: tuple[OneSided, ...]
 
     @property
     def site(self) -> Site:
@@ -224,35 +231,46 @@ def _site_balance(
     book: Book, seen: Sequence[SeenChip], tables: Tables, *, site: str, as_of_ms: int
 ) -> _SiteBalance:
     catalogue, day = tables.catalogue, day_of(as_of_ms)
-    receipts = book.receipts(site, as_of_ms)
-    times = {receipt.event.occurred_at_ms for receipt in receipts}
-    items = items_of(receipts, catalogue)
+    stock = stock_of(book, site, as_of_ms, catalogue)
+    items = [item for model in stock.values() for item in model.arrivals()]
     found = sightings(seen, declared_models(book, site, as_of_ms), catalogue, day)
     return _SiteBalance(
         forms=book.forms(site, as_of_ms),
-        arrived={time: book.site(site, time) for time in times},
+        arrived={time: book.site(site, time) for time in {item.occurred_at_ms for item in items}},
+        origins={
+            (name, time): book.site(name, time)
+            for name, time in {(item.came_from, item.occurred_at_ms) for item in items}
+            if name is not None and book.declarations(name)
+        },
         sightings=found,
+        one_sided=one_sided(book, site, as_of_ms, catalogue),
         models=[
             ModelAtSite(
                 sku=catalogue.sku(sku, day),
-                items=items.get(sku, ()),
+                stock=stock[sku] if sku in stock else ModelStock(),
                 seen=found.by_sku.get(sku, ()),
                 declared=found.declared[sku],
             )
-            for sku in sorted({*items, *found.by_sku, *found.declared})
+            for sku in sorted({*stock, *found.by_sku, *found.declared})
         ],
     )
 
 
 def _held(balance: _SiteBalance) -> Iterable[Exposure]:
-    """Yield the controlled models of a site, by form on arrival, and what was seen beyond."""
+    """Yield what arrived of controlled models, by form on arrival, and what was seen beyond.
+
+    What left since stays in it: moving chips out gives no room back.
+    """
     for model in balance.models:
         if not model.sku.controlled:
             continue
-        forms = [balance.arrived[item.occurred_at_ms] for item in model.items]
-        for form in dict.fromkeys(forms):
-            items = [item for item, its in zip(model.items, forms, strict=True) if its == form]
-            yield Exposure(site=form, sku=model.sku, items=items, beyond=0)
+        groups = defaultdict[tuple[Site, Site | None], list[Item]](list)
+        for item in model.arrivals:
+            form = balance.arrived[item.occurred_at_ms]
+            origin = balance.origins.get((item.came_from or "", item.occurred_at_ms))
+            groups[form, origin].append(item)
+        for (form, origin), items in groups.items():
+            yield Exposure(site=form, sku=model.sku, items=items, beyond=0, came_from=origin)
         if model.beyond:
             yield Exposure(site=balance.site, sku=model.sku, items=(), beyond=model.beyond)
 
@@ -265,10 +283,9 @@ def _report(
     *,
     versions: tuple[TableVersion, ...],
 ) -> SiteReport:
-    site = balance.site
-    given = _allowances(balance, allocation)
+    site, given = balance.site, _allowances(balance, allocation)
     start = question.period_start_ms
-    rows = tuple(balance_row(one, given.licences, period_start_ms=start) for one in balance.models)
+    rows = tuple(balance_row(m, given.licences, period_start_ms=start) for m in balance.models)
     unknown = _unknown_models(balance.sightings)
     tier, domestic = _place(balance, tables, question)
     allowed = _authorisation(site, allocation, unknown, domestic=domestic)
@@ -296,6 +313,7 @@ def _report(
         holes=tuple(hole for model in balance.models for hole in model.holes()),
         off_book=tuple(_off_book(balance)),
         model_doubts=tuple(_doubts(balance)),
+        one_sided=balance.one_sided,
     )
 
 

@@ -10,7 +10,6 @@ beside it, because the second side of a two-sided event speaks later.
 
 import re
 from decimal import Decimal
-from enum import StrEnum
 from json import loads
 from typing import Annotated, Any, Final, Literal
 
@@ -18,10 +17,23 @@ import msgspec
 
 from chipledger_book.errors import BookError, Code, refuse
 from chipledger_book.licences import Licence, LicenceRef
+from chipledger_book.lines import (
+    MAX_LINES,
+    MAX_PIECES,
+    MAX_SERIALS,
+    ByBoard,
+    ByChip,
+    ByCount,
+    ByUnit,
+    ChipRef,
+    EventBase,
+    Line,
+    Lines,
+)
+from chipledger_book.movements import Movement, Remark
 from chipledger_book.parties import Site
+from chipledger_book.statements import Role, Statement, Strength
 from chipledger_book.terms import (
-    MAX_INTEGER,
-    Document,
     EventId,
     Millis,
     Name,
@@ -29,93 +41,60 @@ from chipledger_book.terms import (
     PciId,
     Pdi,
     Record,
-    Serial,
-    SkuName,
     Text,
-    Uuid,
 )
 from chipledger_evidence.codec import decode_strict, encode_canonical
 from chipledger_evidence.errors import Code as EvidenceCode
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.ids import Digest, SiteName, sha256_b64
 
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "MAX_LINES",
+    "MAX_PIECES",
+    "MAX_SERIALS",
+    "ByBoard",
+    "ByChip",
+    "ByCount",
+    "ByUnit",
+    "ChipRef",
+    "Correction",
+    "DeclaredChip",
+    "DeclaredInventory",
+    "Event",
+    "LedgerRecord",
+    "LicenceGranted",
+    "Line",
+    "Lines",
+    "Received",
+    "Role",
+    "SiteDeclared",
+    "Statement",
+    "Strength",
+    "decode_event",
+    "encode_event",
+    "event_id",
+    "read_event",
+]
+
 MAX_EVENT_BYTES: Final = 1024 * 1024
 """Largest event, in bytes of its canonical encoding."""
 
-MAX_LINES: Final = 1000
-MAX_SERIALS: Final = 10_000
-MAX_PIECES: Final = 1_000_000
-"""Most pieces of one line by count; more is a slip of the pen."""
 
-
-class ChipRef(Record, frozen=True, kw_only=True):
-    """One chip by name: at least one of PDI and UUID; the board serial may stand beside."""
-
-    pdi: Pdi | None = None
-    uuid: Uuid | None = None
-    serial: Serial | None = None
-
-
-class ByChip(Record, frozen=True, kw_only=True, tag_field="by", tag="chip"):
-    """Chips, each by its own identity."""
-
-    sku: SkuName
-    chips: Annotated[tuple[ChipRef, ...], msgspec.Meta(min_length=1, max_length=MAX_SERIALS)]
-
-
-class ByBoard(Record, frozen=True, kw_only=True, tag_field="by", tag="board"):
-    """Boards by printed serial; the catalogue says how many chips share one."""
-
-    sku: SkuName
-    serials: Annotated[tuple[Serial, ...], msgspec.Meta(min_length=1, max_length=MAX_SERIALS)]
-
-
-class ByUnit(Record, frozen=True, kw_only=True, tag_field="by", tag="unit"):
-    """Trays, servers or racks by serial; the catalogue says what `model` holds."""
-
-    model: SkuName
-    serials: Annotated[tuple[Serial, ...], msgspec.Meta(min_length=1, max_length=MAX_SERIALS)]
-
-
-class ByCount(Record, frozen=True, kw_only=True, tag_field="by", tag="count"):
-    """Chips known only by model and number."""
-
-    sku: SkuName
-    pieces: Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
-
-
-Line = ByChip | ByBoard | ByUnit | ByCount
-Lines = Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
-
-
-class _Event(Record, frozen=True, kw_only=True, tag_field="type"):
-    """What every event says.
-
-    Attributes:
-        occurred_at_ms: when it happened; the book's `as_of` asks for this time.
-        documents: papers behind it, by digest.
-        remark: free text.
-    """
-
-    occurred_at_ms: Millis
-    documents: Annotated[tuple[Document, ...], msgspec.Meta(max_length=64)] = ()
-    remark: Text = ""
-
-
-class SiteDeclared(_Event, frozen=True, kw_only=True, tag="site-declared"):
+class SiteDeclared(EventBase, frozen=True, kw_only=True, tag="site-declared"):
     """A site exists, or changed: the newest declaration up to `as_of` holds."""
 
     site: Site
 
 
-class LicenceGranted(_Event, frozen=True, kw_only=True, tag="licence-granted"):
+class LicenceGranted(EventBase, frozen=True, kw_only=True, tag="licence-granted"):
     """A licence or exception was granted."""
 
     licence: Licence
 
 
-class Received(_Event, frozen=True, kw_only=True, tag="received"):
-    """A site took chips in. The only event of the first cut that adds to the book.
+class Received(EventBase, frozen=True, kw_only=True, tag="received"):
+    """A site took chips in.
 
     Attributes:
         site: who received.
@@ -123,6 +102,7 @@ class Received(_Event, frozen=True, kw_only=True, tag="received"):
         shipper: who sent it.
         shipment: the shipper's reference; keeps equal deliveries apart.
         charged_to: the licence it was shipped under; absent: an exception without number.
+        answers: the declared shipment that arrived, whole or in part.
     """
 
     site: SiteName
@@ -130,9 +110,10 @@ class Received(_Event, frozen=True, kw_only=True, tag="received"):
     shipper: PartyName | None = None
     shipment: Text = ""
     charged_to: LicenceRef | None = None
+    answers: Digest | None = None
 
 
-class Correction(_Event, frozen=True, kw_only=True, tag="correction"):
+class Correction(EventBase, frozen=True, kw_only=True, tag="correction"):
     """Takes an earlier event out of the book, for every `as_of`, from when it was recorded.
 
     Attributes:
@@ -160,7 +141,7 @@ class DeclaredChip(Record, frozen=True, kw_only=True):
     """Seen inside a vGPU guest: no chip of its own, counted nowhere."""
 
 
-class DeclaredInventory(_Event, frozen=True, kw_only=True, tag="declared-inventory"):
+class DeclaredInventory(EventBase, frozen=True, kw_only=True, tag="declared-inventory"):
     """Somebody declares what a machine holds. Fills no hole; a column of its own.
 
     Attributes:
@@ -176,48 +157,9 @@ class DeclaredInventory(_Event, frozen=True, kw_only=True, tag="declared-invento
     chips: Annotated[tuple[DeclaredChip, ...], msgspec.Meta(max_length=MAX_SERIALS)]
 
 
-Event = SiteDeclared | LicenceGranted | Received | Correction | DeclaredInventory
-
-
-class Role(StrEnum):
-    """As what a party speaks."""
-
-    OPERATOR = "operator"
-    CONSIGNEE = "consignee"
-    SHIPPER = "shipper"
-    VENDOR = "vendor"
-    REGULATOR = "regulator"
-    AUDITOR = "auditor"
-    COLLECTOR = "collector"
-
-
-class Strength(StrEnum):
-    """How strongly a statement is bound to its party, strongest first."""
-
-    PARTY_KEY = "party-key"  # signed offline with the party's own key
-    PASSKEY = "passkey"  # confirmed with a passkey over the event's digest
-    SESSION = "session"  # entered by an account; never called signed
-    DOCUMENT = "document"  # one-sided: a paper that an auditor accepted
-
-
-class Statement(Record, frozen=True, kw_only=True):
-    """One party standing behind one event.
-
-    Attributes:
-        role: as what the party speaks.
-        strength: how it is bound.
-        principal: the account, or the thumbprint of the key.
-        stated_at_ms: when.
-        party: who; absent where the role says it (collector, auditor).
-        evidence: digest of signature, assertion or accepted document, where there is one.
-    """
-
-    role: Role
-    strength: Strength
-    principal: Name
-    stated_at_ms: Millis
-    party: PartyName | None = None
-    evidence: Digest | None = None
+Event = (
+    SiteDeclared | LicenceGranted | Received | Correction | DeclaredInventory | Movement | Remark
+)
 
 
 class LedgerRecord(Record, frozen=True, kw_only=True):

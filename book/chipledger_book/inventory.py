@@ -17,38 +17,47 @@ from chipledger_book.errors import Code, refuse
 from chipledger_book.events import ByBoard, ByChip, ByCount, Line, Received
 from chipledger_book.ledger import Book, Booked
 from chipledger_book.matching import Item
+from chipledger_book.movements import Movement, TransferIn
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.terms import day_of
 from chipledger_evidence.appraisal.grades import Grade
 
+Listed = Received | Movement
+"""Events that name chips by lines."""
 
-def items_of(receipts: Iterable[Booked[Received]], catalogue: Catalogue) -> dict[str, list[Item]]:
-    """Return the booked items of receipts, by model.
+
+def items_of(entries: Iterable[Booked[Listed]], catalogue: Catalogue) -> dict[str, list[Item]]:
+    """Return the things that events list, by model.
 
     Raises:
         BookError: `unknown-unit-model` or `unknown-sku` where the catalogue of the verdict
-            lacks what a receipt names; a receipt is never left out of a balance.
+            lacks what an event names; an event is never left out of a balance.
     """
     found: dict[str, list[Item]] = defaultdict(list)
-    for receipt in receipts:
-        event = receipt.event
-        charged = event.charged_to
-        for number, line in enumerate(event.lines):
-            sku, parts = _parts(line, catalogue, day_of(event.occurred_at_ms))
-            for place, (chips, names) in enumerate(parts):
-                item = Item(
-                    key=f"{receipt.id}:{number:04d}:{place:05d}",
-                    event=receipt.id,
-                    line=number,
-                    place=place,
-                    sku=sku,
-                    chips=chips,
-                    names=names,
-                    occurred_at_ms=event.occurred_at_ms,
-                    charged_to=(charged.issuer, charged.number) if charged else None,
-                )
-                found[sku].append(item)
+    for entry in entries:
+        for item in _items(entry, catalogue):
+            found[item.sku].append(item)
     return found
+
+
+def _items(entry: Booked[Listed], catalogue: Catalogue) -> Iterator[Item]:
+    event = entry.event
+    charged = event.charged_to if isinstance(event, Received | TransferIn) else None
+    for number, line in enumerate(event.lines):
+        sku, parts = _parts(line, catalogue, day_of(event.occurred_at_ms))
+        for place, (chips, names) in enumerate(parts):
+            yield Item(
+                key=f"{entry.id}:{number:04d}:{place:05d}",
+                event=entry.id,
+                line=number,
+                place=place,
+                sku=sku,
+                chips=chips,
+                names=names,
+                occurred_at_ms=event.occurred_at_ms,
+                charged_to=(charged.issuer, charged.number) if charged else None,
+                came_from=event.from_site if isinstance(event, TransferIn) else None,
+            )
 
 
 def _parts(

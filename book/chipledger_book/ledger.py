@@ -7,36 +7,54 @@ events stay here, marked, and count nowhere.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from chipledger_book.errors import Code, refuse
 from chipledger_book.events import (
     ByBoard,
     ByChip,
     ByUnit,
+    Correction,
     DeclaredInventory,
     Event,
     LedgerRecord,
     LicenceGranted,
+    Line,
     Received,
     SiteDeclared,
+    Statement,
     event_id,
 )
 from chipledger_book.licences import Licence
+from chipledger_book.movements import (
+    Confirmed,
+    Movement,
+    ReceiptDifference,
+    Remark,
+    RmaIn,
+    TransferIn,
+    Unstored,
+)
 from chipledger_book.parties import Site
 from chipledger_book.terms import EventId
 
-E = TypeVar("E", SiteDeclared, LicenceGranted, Received, DeclaredInventory)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+M = TypeVar("M", bound=Event)
 Name = tuple[str, str]
 """What kind of name, and the name: ``("pdi", "00…01")``."""
 
+Arrival = Received | TransferIn | RmaIn
+"""Events that put chips on the book of a site."""
+
+_ARRIVALS: Final = (Received, TransferIn, RmaIn)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Booked(Generic[E]):
+class Booked(Generic[E_co]):
     """An event with its id."""
 
     id: EventId
-    event: E
+    event: E_co
 
 
 class Book:
@@ -49,6 +67,9 @@ class Book:
     def __init__(self) -> None:
         self._events: dict[EventId, Event] = {}
         self._corrections: dict[EventId, EventId] = {}
+        self._statements: dict[EventId, tuple[Statement, ...]] = {}
+        self._answers: dict[EventId, list[Booked[Event]]] = {}
+        self._moves: dict[str, list[Booked[Event]]] = {}
         self._sites: dict[str, list[Booked[SiteDeclared]]] = {}
         self._licences: dict[EventId, Booked[LicenceGranted]] = {}
         self._receipts: dict[str, list[Booked[Received]]] = {}
@@ -62,19 +83,33 @@ class Book:
         if key in self._events:
             return key
         self._events[key] = event
+        self._statements[key] = record.statements
         if isinstance(event, SiteDeclared):
             self._sites.setdefault(event.site.id, []).append(Booked(id=key, event=event))
         elif isinstance(event, LicenceGranted):
             self._licences[key] = Booked(id=key, event=event)
-        elif isinstance(event, Received):
-            self._receipts.setdefault(event.site, []).append(Booked(id=key, event=event))
-            for name in names_of(event):
-                self._holders.setdefault(name, []).append(key)
         elif isinstance(event, DeclaredInventory):
             self._declared.setdefault(event.site, []).append(Booked(id=key, event=event))
-        else:
+        elif isinstance(event, Correction):
             self._corrections[EventId(event.corrects)] = key
+        else:
+            self._take(Booked(id=key, event=event))
         return key
+
+    def _take(self, entry: Booked[Received | Movement | Remark]) -> None:
+        """Index an event of a site, what it answers, and the names it puts on the book."""
+        event = entry.event
+        site = None if isinstance(event, Confirmed) else event.site
+        if site is not None:
+            self._moves.setdefault(site, []).append(entry)
+        if isinstance(event, Received):
+            self._receipts.setdefault(event.site, []).append(Booked(id=entry.id, event=event))
+        if isinstance(event, _ARRIVALS):
+            for name in names_of(event.lines):
+                self._holders.setdefault(name, []).append(entry.id)
+        answered = answered_by(event)
+        if answered is not None:
+            self._answers.setdefault(answered, []).append(entry)
 
     def event(self, key: EventId) -> Event | None:
         """Return an event by id, corrected or not."""
@@ -84,19 +119,37 @@ class Book:
         """Return the id of the correction of an event, or None."""
         return self._corrections.get(key)
 
-    def holder(self, name: Name) -> EventId | None:
-        """Return the receipt that still books a chip, board or unit by this name."""
-        standing = (key for key in self._holders.get(name, ()) if key not in self._corrections)
-        return min(standing, default=None)
+    def statements(self, key: EventId) -> tuple[Statement, ...]:
+        """Return who stands behind an event, as it was recorded first."""
+        return self._statements.get(key, ())
+
+    def answers(self, key: EventId, as_of_ms: int) -> tuple[Booked[Event], ...]:
+        """Return the standing events up to a time that name an event as their first side."""
+        return self._until(self._answers.get(key, ()), as_of_ms)
+
+    def moves(self, site: str, kind: type[M], as_of_ms: int) -> tuple[Booked[M], ...]:
+        """Return the standing events of one kind at a site up to a time, oldest first."""
+        entries = (
+            Booked(id=entry.id, event=entry.event)
+            for entry in self._moves.get(site, ())
+            if isinstance(entry.event, kind)
+        )
+        return self._until(entries, as_of_ms)
+
+    def holders(self, name: Name) -> tuple[EventId, ...]:
+        """Return the standing arrivals that name a chip, board or unit; it may have left since."""
+        return tuple(
+            sorted(key for key in self._holders.get(name, ()) if key not in self._corrections)
+        )
 
     def site_ids(self) -> tuple[str, ...]:
         """Return the ids of all sites that are declared or hold anything, sorted."""
-        named = {*self._sites, *self._receipts, *self._declared}
+        named = {*self._sites, *self._moves, *self._declared}
         return tuple(sorted(site for site in named if self.declarations(site) or self.uses(site)))
 
     def uses(self, site: str) -> bool:
-        """Tell whether a standing receipt or declared inventory names a site."""
-        entries = (*self._receipts.get(site, ()), *self._declared.get(site, ()))
+        """Tell whether a standing event other than its declarations names a site as its own."""
+        entries = (*self._moves.get(site, ()), *self._declared.get(site, ()))
         return any(entry.id not in self._corrections for entry in entries)
 
     def declarations(self, site: str) -> tuple[Booked[SiteDeclared], ...]:
@@ -150,8 +203,7 @@ class Book:
 
     def receipts(self, site: str, as_of_ms: int) -> tuple[Booked[Received], ...]:
         """Return the standing receipts of a site up to a time, oldest first."""
-        standing = self._standing(self._receipts.get(site, []))
-        return tuple(entry for entry in standing if entry.event.occurred_at_ms <= as_of_ms)
+        return self._until(self._receipts.get(site, ()), as_of_ms)
 
     def declared(self, site: str, as_of_ms: int) -> tuple[Booked[DeclaredInventory], ...]:
         """Return the newest standing declared inventory of each label at a time."""
@@ -161,7 +213,12 @@ class Book:
                 newest[entry.event.label] = entry
         return tuple(newest[label] for label in sorted(newest))
 
-    def _standing(self, entries: Iterable[Booked[E]]) -> tuple[Booked[E], ...]:
+    def _until(self, entries: Iterable[Booked[M]], as_of_ms: int) -> tuple[Booked[M], ...]:
+        """Return the standing entries of what happened up to a time."""
+        standing = self._standing(entries)
+        return tuple(entry for entry in standing if entry.event.occurred_at_ms <= as_of_ms)
+
+    def _standing(self, entries: Iterable[Booked[M]]) -> tuple[Booked[M], ...]:
         """Return the entries that no correction took out, in one order for every arrival."""
         standing = (entry for entry in entries if entry.id not in self._corrections)
         return tuple(sorted(standing, key=lambda entry: (entry.event.occurred_at_ms, entry.id)))
@@ -176,13 +233,22 @@ def fold(records: Iterable[LedgerRecord], *, known_at_ms: int | None = None) -> 
     return book
 
 
-def names_of(event: Received) -> Iterator[Name]:
-    """Yield every name that a receipt gives to chips, boards and units.
+def answered_by(event: Event) -> EventId | None:
+    """Return the id of the event whose other side this one is, if it is any."""
+    if isinstance(event, Confirmed):
+        return EventId(event.confirms)
+    if isinstance(event, Received | TransferIn | RmaIn | Unstored | ReceiptDifference):
+        return None if event.answers is None else EventId(event.answers)
+    return None
+
+
+def names_of(lines: Iterable[Line]) -> Iterator[Name]:
+    """Yield every name that lines give to chips, boards and units.
 
     The kinds: ``pdi``, ``uuid``, ``board`` (a board as a whole), ``board-of-chip`` (a chip said
     to sit on it; several may share one) and ``unit``.
     """
-    for line in event.lines:
+    for line in lines:
         if isinstance(line, ByChip):
             for chip in line.chips:
                 if chip.pdi is not None:

@@ -18,6 +18,8 @@ KINDS: Final = ("pdi", "uuid", "board", "tray", "server", "rack")
 """Kinds of names, strongest first."""
 
 Kinds = frozenset[str]
+Group = tuple[int, Kinds]
+"""Things of one rank (lower ranks are placed first) that have the same kinds of names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class Item:
         names: kind of name → name; empty for a line by count.
         occurred_at_ms: when it was received.
         charged_to: issuer and number of the licence it was shipped under.
+        came_from: site of this ledger that it was transferred from.
     """
 
     key: str
@@ -45,6 +48,7 @@ class Item:
     names: Mapping[str, str]
     occurred_at_ms: int
     charged_to: tuple[str, str] | None = None
+    came_from: str | None = None
 
 
 @dataclass(slots=True)
@@ -119,16 +123,16 @@ def _by_count(items: Sequence[Item], chips: Sequence[SeenChip], result: Matching
     for item in items:
         if result.left[item.key]:
             places[frozenset(item.names)].append(item)
-    groups: dict[tuple[ChipState, Kinds], list[SeenChip]] = defaultdict(list)
+    order = {state: place for place, state in enumerate(ChipState)}
+    groups: dict[Group, list[SeenChip]] = defaultdict(list)
     for chip in chips:
         kinds = frozenset(kind for kind in KINDS if _name(chip, kind) is not None)
-        groups[chip.state, kinds].append(chip)
-    flow = _Flow(
+        groups[order[chip.state], kinds].append(chip)
+    flow = Flow(
         {kinds: sum(result.left[one.key] for one in held) for kinds, held in places.items()}
     )
-    order = {state: place for place, state in enumerate(ChipState)}
-    for state, kinds in sorted(groups, key=lambda group: (order[group[0]], sorted(group[1]))):
-        flow.fill((state, kinds), len(groups[state, kinds]))
+    for rank, kinds in sorted(groups, key=lambda group: (group[0], sorted(group[1]))):
+        flow.fill((rank, kinds), len(groups[rank, kinds]))
     over: list[SeenChip] = []
     for group, members in groups.items():
         waiting = iter(members)
@@ -144,8 +148,8 @@ def _by_count(items: Sequence[Item], chips: Sequence[SeenChip], result: Matching
     return over
 
 
-class _Flow:
-    """Largest assignment of groups of chips to groups of places, by augmenting paths.
+class Flow:
+    """Largest assignment of groups of things to groups of places, by augmenting paths.
 
     Groups filled earlier are never reduced by later ones, only moved to other places.
     """
@@ -153,9 +157,9 @@ class _Flow:
     def __init__(self, capacity: Mapping[Kinds, int]) -> None:
         self.capacity = dict(capacity)
         self.free = dict(capacity)
-        self.sent: dict[tuple[tuple[ChipState, Kinds], Kinds], int] = defaultdict(int)
+        self.sent: dict[tuple[Group, Kinds], int] = defaultdict(int)
 
-    def fill(self, group: tuple[ChipState, Kinds], wanted: int) -> None:
+    def fill(self, group: Group, wanted: int) -> None:
         """Place as many of `wanted` chips of a group as can be."""
         while wanted:
             placed = self._place(group, wanted, set())
@@ -163,7 +167,7 @@ class _Flow:
                 return
             wanted -= placed
 
-    def _place(self, group: tuple[ChipState, Kinds], wanted: int, visited: set[Kinds]) -> int:
+    def _place(self, group: Group, wanted: int, visited: set[Kinds]) -> int:
         """Place up to `wanted`, moving others out of the way; return how many.
 
         `visited` is shared by one whole search: a place that could not be freed once cannot be

@@ -66,8 +66,8 @@ class BalanceRow(View, frozen=True, kw_only=True):
     """The balance of one model at one site, in pieces unless the name says TPP.
 
     book = opening + received + transfer_in + rma_in - shipped - transfer_out - rma_out - disposed
-    book = matched_by_identity + matched_by_count + stored + explained + silent + disputed
-           + unaccounted
+    book + overdrawn = matched_by_identity + matched_by_count + stored + explained + silent
+                       + disputed + unaccounted
     present.total = matched_by_identity + matched_by_count + overage
 
     Attributes:
@@ -76,9 +76,10 @@ class BalanceRow(View, frozen=True, kw_only=True):
         tpp_each: TPP of one chip.
         licensed_pieces: what licence lines for this model allow, or null without such a line.
         licensed_tpp: the same for lines in TPP or equivalents.
+        overdrawn: chips that left on paper and that the book did not have.
         present: fresh chips by grade, on the book or not.
         declared: chips that only a document declares (G0); fills no hole.
-        stored: under seal.
+        stored: booked chips under seal of which nothing was seen.
         explained: booked chips whose absence an auditor accepted.
         silent: booked chips that were seen and no longer answer.
         disputed: booked chips whose claim here is contested.
@@ -103,6 +104,7 @@ class BalanceRow(View, frozen=True, kw_only=True):
     rma_out: int
     disposed: int
     book: int
+    overdrawn: int
     present: GradeStack
     declared: int
     stored: int
@@ -158,6 +160,38 @@ class OffBook(View, frozen=True, kw_only=True):
     chip: str
     host: str
     state: ChipState
+
+
+class Sides(StrEnum):
+    """On whose word an event stands where two parties meet."""
+
+    OPEN = "open-one-sided"  # one party said it, the other not, or not all of it
+    DOCUMENT = "accepted-document"  # the other party is represented by a paper; one-sided
+    BOTH = "two-sided"
+
+
+class OneSided(View, frozen=True, kw_only=True):
+    """An event of this site that both parties have not said.
+
+    Attributes:
+        event: its id.
+        type: its kind.
+        since_ms: when it happened.
+        other: the other side, a party or a site.
+        sides: open, or represented by a document.
+        strength: strongest statement behind it, or null where the statements were not read.
+        other_strength: the same of what answers it.
+        left: model → pieces that nothing of the other side answers.
+    """
+
+    event: str
+    type: str
+    since_ms: int
+    other: str
+    sides: Sides
+    strength: str | None
+    other_strength: str | None
+    left: dict[str, int]
 
 
 class ModelDoubt(View, frozen=True, kw_only=True):
@@ -286,6 +320,7 @@ class SiteReport(View, frozen=True, kw_only=True):
         tables: versions of every table used.
         physical: book against attested; never merged with the next.
         authorisation: held against allowed.
+        one_sided: what two parties met over and that both have not said.
     """
 
     site: str
@@ -311,4 +346,5 @@ class SiteReport(View, frozen=True, kw_only=True):
     holes: tuple[Hole, ...]
     off_book: tuple[OffBook, ...]
     model_doubts: tuple[ModelDoubt, ...]
+    one_sided: tuple[OneSided, ...]
     v: Literal[1] = 1

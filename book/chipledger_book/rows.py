@@ -1,38 +1,59 @@
 """One model at one site: the numbers of its balance, its verdict and its holes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from chipledger_book.catalogue import Sku
 from chipledger_book.matching import Item, Matching, match
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import BalanceRow, Hole, LicenceUse, Physical, stack
+from chipledger_book.stock import ARRIVING, LEAVING, ModelStock, changed, draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAtSite:
-    """One model at one site: what is booked, seen and declared, and what fills what."""
+    """One model at one site: what is booked, seen and declared, and what fills what.
+
+    Attributes:
+        left: key of a booked thing → chips of it that nothing fills and no seal holds.
+        stored: booked chips under seal of which nothing was seen.
+    """
 
     sku: Sku
-    items: Sequence[Item]
+    stock: ModelStock
     seen: Sequence[SeenChip]
     declared: int
     matching: Matching = field(init=False)
+    left: Mapping[str, int] = field(init=False)
+    stored: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "matching", match(self.items, self.seen))
+        matching = match(self.stock.items, self.seen)
+        unfilled = [changed(item, matching.left[item.key]) for item in self.items]
+        left = draw(unfilled, self.stock.stored).left
+        object.__setattr__(self, "matching", matching)
+        object.__setattr__(self, "left", left)
+        object.__setattr__(self, "stored", sum(matching.left.values()) - sum(left.values()))
 
     @property
-    def book(self) -> int:
-        """Booked chips."""
-        return sum(item.chips for item in self.items)
+    def items(self) -> Sequence[Item]:
+        """Booked things that are still there."""
+        return self.stock.items
+
+    @property
+    def arrivals(self) -> Sequence[Item]:
+        """Everything that arrived and has to be allowed: all but swaps of an RMA."""
+        reduced = (
+            changed(item, item.chips - self.stock.swapped.get(item.key, 0))
+            for item in self.stock.arrivals()
+        )
+        return [item for item in reduced if item.chips]
 
     @property
     def beyond(self) -> int:
-        """Chips seen beyond the book, by number; disputed ones count elsewhere."""
+        """Chips seen beyond all that arrived, by number; disputed ones count elsewhere."""
         seen = sum(chip.state is not ChipState.DISPUTED for chip in self.seen)
-        return max(0, seen - self.book)
+        return max(0, seen - sum(item.chips for item in self.arrivals))
 
     def count(self, state: ChipState, *, on_book: bool) -> int:
         """Return the seen chips of a state that fill a booked chip, or that fill none."""
@@ -45,9 +66,9 @@ class ModelAtSite:
 
     def verdict(self) -> Physical:
         """Return the verdict; a chip off the book stays over when it falls silent."""
-        if not self.items and not self.seen:
+        if not self.items and not self.seen and not self.stock.overdrawn:
             return Physical.NOTHING_TO_COMPARE
-        missing = any(self.matching.left.values())
+        missing = any(self.left.values())
         over = any(
             self.count(state, on_book=False) for state in (ChipState.PRESENT, ChipState.SILENT)
         )
@@ -56,18 +77,20 @@ class ModelAtSite:
             return Physical.BOTH if missing and over else one_side
         open_states = (ChipState.SILENT, ChipState.DISPUTED)
         unresolved = any(chip.state in open_states for chip in self.seen)
-        return Physical.UNRESOLVED if unresolved else Physical.AGREES
+        if unresolved or not self.seen or self.stock.overdrawn:
+            return Physical.UNRESOLVED
+        return Physical.AGREES
 
     def holes(self) -> Iterable[Hole]:
         """Yield the booked places that nothing fills."""
         for item in sorted(self.items, key=lambda item: item.key):
-            if self.matching.left[item.key]:
+            if self.left[item.key]:
                 yield Hole(
                     sku=item.sku,
                     event=item.event,
                     line=item.line,
                     place=item.place,
-                    chips=self.matching.left[item.key],
+                    chips=self.left[item.key],
                     names=dict(item.names),
                 )
 
@@ -75,15 +98,11 @@ class ModelAtSite:
 def balance_row(
     model: ModelAtSite, licences: Sequence[LicenceUse], *, period_start_ms: int | None
 ) -> BalanceRow:
-    """Return the row of a model; columns whose events the ledger does not have yet read 0."""
+    """Return the row of a model."""
     present = [chip for chip in model.seen if chip.state is ChipState.PRESENT]
     identified = sum(chip.chip_id in model.matching.by_identity for chip in present)
-    opening = sum(
-        item.chips
-        for item in model.items
-        if period_start_ms is not None and item.occurred_at_ms < period_start_ms
-    )
-    unaccounted = sum(model.matching.left.values())
+    columns = book_columns(model.stock, period_start_ms=period_start_ms)
+    unaccounted = sum(model.left.values())
     overage = model.count(ChipState.PRESENT, on_book=False)
     each = model.sku.tpp
     return BalanceRow(
@@ -92,11 +111,12 @@ def balance_row(
         tpp_each=each,
         licensed_pieces=_licensed(model.sku, licences, "pieces"),
         licensed_tpp=_licensed(model.sku, licences, "tpp"),
-        opening=opening,
-        received=model.book - opening,
-        book=model.book,
+        **columns,
+        overdrawn=model.stock.overdrawn,
         present=stack([chip.grade for chip in present]),
         declared=model.declared,
+        stored=model.stored,
+        explained=0,  # no event of the ledger explains an absence yet
         silent=model.count(ChipState.SILENT, on_book=True),
         disputed=model.count(ChipState.DISPUTED, on_book=True),
         unaccounted=unaccounted,
@@ -105,28 +125,25 @@ def balance_row(
         disputed_off_book=model.count(ChipState.DISPUTED, on_book=False),
         matched_by_identity=identified,
         matched_by_count=len(present) - overage - identified,
-        book_tpp=model.book * each,
+        book_tpp=columns["book"] * each,
         present_tpp=len(present) * each,
         unaccounted_tpp=unaccounted * each,
         overage_tpp=overage * each,
         verdict=model.verdict(),
-        **_NOT_YET,
     )
 
 
-_NOT_YET: Final = dict.fromkeys(
-    (
-        "transfer_in",
-        "rma_in",
-        "shipped",
-        "transfer_out",
-        "rma_out",
-        "disposed",
-        "stored",
-        "explained",
-    ),
-    0,
-)
+def book_columns(stock: ModelStock, *, period_start_ms: int | None) -> dict[str, int]:
+    """Return opening, the columns of the period, and book: sums of events, nothing clipped."""
+    start = 0 if period_start_ms is None else period_start_ms
+    sums = {
+        column: sum(i.chips for i in stock.columns.get(column, ()) if i.occurred_at_ms >= start)
+        for column in (*ARRIVING, *LEAVING)
+    }
+    arrived = sum(item.chips for item in stock.arrivals())
+    book = arrived - sum(item.chips for item in stock.departures())
+    inside = sum(sums[column] for column in ARRIVING) - sum(sums[column] for column in LEAVING)
+    return {"opening": book - inside, **sums, "book": book}
 
 
 def _licensed(sku: Sku, licences: Sequence[LicenceUse], counted_in: str) -> int | None:

@@ -13,10 +13,9 @@ from typing import Final, Protocol
 from msgspec.structs import replace
 
 from chipledger_book.admission import admit
-from chipledger_book.errors import Code, refuse
+from chipledger_book.errors import BookError, Code, refuse
 from chipledger_book.events import (
     Correction,
-    DeclaredInventory,
     Event,
     LedgerRecord,
     LicenceGranted,
@@ -29,8 +28,10 @@ from chipledger_book.events import (
     event_id,
 )
 from chipledger_book.ledger import Book, Booked, fold, names_of
+from chipledger_book.movements import Confirmed
 from chipledger_book.parties import Site
 from chipledger_book.rules import Tables
+from chipledger_book.sides import statement_problems
 from chipledger_book.terms import EventId
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.entry import SALT_BYTES, EntryType
@@ -144,11 +145,10 @@ def enter(
         if known is not None:
             return known
         admit(event, book, tables, now_ms=hand.now_ms)
-        record = LedgerRecord(
-            event=event,
-            recorded_at_ms=hand.now_ms,
-            statements=(_statement(speaker or Speaker(), hand),),
-        )
+        statements = (_statement(speaker or Speaker(), hand),)
+        if wrong := tuple(statement_problems(event, statements)):
+            raise BookError(wrong)
+        record = LedgerRecord(event=event, recorded_at_ms=hand.now_ms, statements=statements)
         page.append(_row(event, key, book, hand), _draft(record, key, hand))
         book.add(record)
         changed = _declared_site(event, book)
@@ -167,7 +167,7 @@ def _said_before(event: Event, book: Book) -> Entered | None:
         for grant in book.grants():
             if grant.event.licence == event.licence:
                 return Entered(id=grant.id, event=grant.event, known_before=True)
-    if isinstance(event, Received) and not any(names_of(event)):  # names cannot arrive twice
+    if isinstance(event, Received) and not any(names_of(event.lines)):  # names cannot arrive twice
         for receipt in book.receipts(event.site, event.occurred_at_ms):
             same = replace(receipt.event, occurred_at_ms=event.occurred_at_ms) == event
             if same and event.occurred_at_ms - receipt.event.occurred_at_ms < _REPEATED_MS:
@@ -207,12 +207,7 @@ def _draft(record: LedgerRecord, key: EventId, hand: Hand) -> Draft:
 
 
 def _row(event: Event, key: EventId, book: Book, hand: Hand) -> EventRow:
-    subject = event
-    if isinstance(event, Correction):
-        corrected = book.event(EventId(event.corrects))
-        if corrected is None:  # admission saw it a moment ago, in this very transaction
-            raise refuse(Code.UNKNOWN_EVENT, event.corrects, hint="give the id of an event")
-        subject = corrected
+    subject = _subject(event, book)
     site, parent, consignee = _about(subject)
     return EventRow(
         id=key,
@@ -227,15 +222,24 @@ def _row(event: Event, key: EventId, book: Book, hand: Hand) -> EventRow:
     )
 
 
+def _subject(event: Event, book: Book) -> Event:
+    """Return the event that another one is about: what it corrects, or confirms."""
+    while isinstance(event, Correction | Confirmed):
+        key = event.corrects if isinstance(event, Correction) else event.confirms
+        named = book.event(EventId(key))
+        if named is None:  # admission saw it a moment ago, in this very transaction
+            raise refuse(Code.UNKNOWN_EVENT, key, hint="give the id of an event")
+        event = named
+    return event
+
+
 def _about(event: Event) -> tuple[str | None, str | None, str | None]:
     """Return the site, the ultimate parent and the consignee an event is found by."""
     if isinstance(event, SiteDeclared):
         return event.site.id, event.site.ultimate_parent.id, event.site.consignee.id
     if isinstance(event, LicenceGranted):
         return None, None, event.licence.consignee
-    if isinstance(event, Received | DeclaredInventory):
-        return event.site, None, None
-    return None, None, None
+    return getattr(event, "site", None), None, None
 
 
 def _declared_site(event: Event, book: Book) -> SiteRow | None:

@@ -6,20 +6,6 @@ Nothing here says more than is known: what a driver reported is *self-reported*,
 from collections.abc import Iterable
 from typing import Final
 
-from chipledger_book.events import (
-    ByBoard,
-    ByChip,
-    ByCount,
-    ByUnit,
-    Correction,
-    DeclaredInventory,
-    Event,
-    LicenceGranted,
-    Line,
-    Received,
-    SiteDeclared,
-)
-from chipledger_book.licences import LicenceLine
 from chipledger_book.report import Authorisation, BalanceRow, Physical, SiteReport, Uncovered
 from chipledger_evidence.appraisal.grades import GRADE_WORDS, Grade
 from chipledger_server.usecases.allowances import allowances, shared_with
@@ -149,52 +135,6 @@ def _room(report: SiteReport) -> str:
     if len(able) == 1:
         return f"{number(left)} TPP left under {able[0].name}"
     return f"at most {number(left)} TPP left under {len(able)} allowances, each for its own chips"
-
-
-def event_words(event: Event) -> str:
-    """Return what an event says, in one line."""
-    match event:
-        case SiteDeclared():
-            site = event.site
-            return f"{site.name} in {site.country}, operated by {site.operator.name}"
-        case LicenceGranted():
-            licence = event.licence
-            lines = ", ".join(_licence_line(line) for line in licence.lines)
-            return (
-                f"{licence.type} {licence.number} of {licence.issuer} for {licence.consignee}, "
-                f"{licence.valid_from} to {licence.valid_to}{': ' if lines else ''}{lines}"
-            )
-        case Received():
-            lines = ", ".join(_received_line(line) for line in event.lines[:_LINES_SAID])
-            more = len(event.lines) - _LINES_SAID
-            charged = event.charged_to
-            under = f", under {charged.issuer} {charged.number}" if charged else ""
-            return f"{lines}{f' and {more} lines more' if more > 0 else ''}{under}"
-        case DeclaredInventory():
-            chips = sum(not chip.virtual for chip in event.chips)
-            return f"{pieces(chips)} on {event.label}, declared (G0)"
-        case Correction():
-            return f"takes back {event.corrects}: {event.reason}"
-
-
-_LINES_SAID: Final = 3
-
-
-def _licence_line(line: LicenceLine) -> str:
-    unit = {"pieces": "", "tpp": " TPP", "equivalents": f" equivalents of {line.reference}"}
-    return f"{number(line.amount)}{unit[line.unit]} {line.sku or 'of any model'}"
-
-
-def _received_line(line: Line) -> str:
-    match line:
-        case ByChip():
-            return f"{number(len(line.chips))} {line.sku} by chip"
-        case ByBoard():
-            return f"{pieces(len(line.serials), 'board')} of {line.sku}"
-        case ByUnit():
-            return f"{number(len(line.serials))} x {line.model}"
-        case ByCount():
-            return f"{number(line.pieces)} {line.sku} by count"
 
 
 def _listed(parts: Iterable[str]) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select
 
-from chipledger_book.events import LedgerRecord, decode_event
+from chipledger_book.events import Event, LedgerRecord, decode_event
+from chipledger_book.movements import TransferOut
 from chipledger_evidence.entry import EntryType
 from chipledger_server.adapters import schema
+from chipledger_server.usecases.event_words import event_words
 from chipledger_server.usecases.reading import EventsAsked, When
 from chipledger_server.usecases.views import EventView
-from chipledger_server.usecases.words import event_words
 
 _EVENTS = schema.ledger_events.c
 _BOOKED = (EntryType.EVENT, EntryType.LICENCE, EntryType.CORRECTION)
@@ -22,6 +23,8 @@ def all_records(connection: Connection, when: When) -> list[LedgerRecord]:
 
 
 _DECLARED = "site-declared"
+_ANSWERING = ("transfer-in", "correction")
+"""What a site outside the family may say of a transfer out of it."""
 
 
 def family_records(connection: Connection, when: When, *, site: str) -> list[LedgerRecord]:
@@ -45,10 +48,18 @@ def family_records(connection: Connection, when: When, *, site: str) -> list[Led
         )
         found = {row.site for row in connection.execute(family)}
     licences = _EVENTS.site.is_(None) & _EVENTS.consignee.in_(consignees)
+    own = _records(connection, when, _EVENTS.site.in_(sites))
+    others = {to for record in own if (to := _destination(record.event)) is not None} - sites
+    answers = _EVENTS.site.in_(others) & _EVENTS.type.in_(_ANSWERING)
     return [
-        *_records(connection, when, _EVENTS.site.in_(sites)),
+        *own,
         *_records(connection, when, licences),
+        *(_records(connection, when, answers) if others else ()),
     ]
+
+
+def _destination(event: Event) -> str | None:
+    return event.to_site if isinstance(event, TransferOut) else None
 
 
 def events(connection: Connection, ask: EventsAsked, *, after: int, limit: int) -> list[EventView]:

@@ -1,0 +1,283 @@
+"""Laws of chips that move, over random histories of admitted events."""
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chipledger_book.admission import problems
+from chipledger_book.balance import Question, reconcile, reconcile_all
+from chipledger_book.events import (
+    ByBoard,
+    ByChip,
+    ByCount,
+    ByUnit,
+    ChipRef,
+    Correction,
+    Event,
+    Line,
+    Received,
+    Role,
+    decode_event,
+    encode_event,
+    event_id,
+)
+from chipledger_book.ledger import Book, fold
+from chipledger_book.matching import KINDS, Item
+from chipledger_book.movements import (
+    Confirmed,
+    Destroyed,
+    RmaIn,
+    RmaOut,
+    Shipped,
+    Stored,
+    TransferIn,
+    TransferOut,
+    Unstored,
+    Witness,
+)
+from chipledger_book.report import SiteReport
+from chipledger_book.stock import draw
+from chipledger_testing.book import (
+    H100,
+    H200,
+    NOW,
+    PAPER,
+    TABLES,
+    chip,
+    declared,
+    lpp,
+    ms,
+    record,
+    site_of,
+    uuid,
+)
+
+SITES = ("johor", "penang")
+OTHER = {"johor": "penang", "penang": "johor"}
+BEFORE: tuple[Event, ...] = (declared(), declared(site_of("penang")), lpp())
+NUMBERS = st.integers(min_value=0, max_value=8)
+
+lines = st.one_of(
+    st.builds(ByCount, sku=st.sampled_from((H100, H200)), pieces=st.integers(1, 6)),
+    st.builds(
+        lambda numbers: ByChip(
+            sku=H100, chips=tuple(ChipRef(pdi=f"{n:016x}", uuid=uuid(n)) for n in numbers)
+        ),
+        st.lists(NUMBERS, min_size=1, max_size=3, unique=True),
+    ),
+    st.builds(
+        lambda numbers: ByBoard(sku=H100, serials=tuple(f"165{n:010d}" for n in numbers)),
+        st.lists(NUMBERS, min_size=1, max_size=3, unique=True),
+    ),
+    st.builds(lambda number: ByUnit(model="HGX-H100-8", serials=(f"S{number}",)), NUMBERS),
+)
+
+
+@st.composite
+def histories(draw_one: st.DrawFn) -> list[Event]:
+    """Draw events that were admitted one after the other; what is refused is left out."""
+    book = fold(map(record, BEFORE))
+    events: list[Event] = []
+    for at in range(draw_one(st.integers(2, 9))):
+        found = draw_one(_events(events, ms(2026, 3) + at * 86_400_000))
+        if not list(problems(found, book, TABLES, now_ms=NOW)):
+            book.add(record(found))
+            events.append(found)
+    return events
+
+
+def _events(before: list[Event], at: int) -> st.SearchStrategy[Event]:
+    """Return a strategy of events at a time: mostly answers to those before."""
+    site = st.sampled_from(SITES)
+    some = st.lists(lines, min_size=1, max_size=2).map(tuple)
+    options: list[st.SearchStrategy[Event]] = [
+        st.builds(Received, occurred_at_ms=st.just(at), site=site, lines=some),
+        st.builds(_leaving, st.just(at), site, some, st.integers(0, 4)),
+    ]
+    answers = [answer for event in before for answer in _answers(event, at)]
+    if answers:
+        options += [st.sampled_from(answers)] * 2
+    return st.one_of(options)
+
+
+def _leaving(at: int, site: str, some: tuple[Line, ...], kind: int) -> Event:
+    if kind == 0:
+        return TransferOut(occurred_at_ms=at, site=site, to_site=OTHER[site], lines=some)
+    if kind == 1:
+        return RmaOut(occurred_at_ms=at, site=site, lines=some, vendor="nvidia", case="C")
+    if kind == 2:
+        return Stored(occurred_at_ms=at, site=site, lines=some, place="cage", seal="S")
+    if kind == 3:
+        return Shipped(occurred_at_ms=at, site=site, lines=some, consignee="buyer", country="SG")
+    witness = Witness(name="W", party="recycler")
+    return Destroyed(occurred_at_ms=at, site=site, lines=some, witness=witness, documents=(PAPER,))
+
+
+def _answers(event: Event, at: int) -> list[Event]:
+    """Return what the other side may say of an event."""
+    key = event_id(event)
+    if isinstance(event, TransferOut):
+        return [
+            TransferIn(
+                occurred_at_ms=at,
+                site=event.to_site,
+                from_site=event.site,
+                lines=event.lines,
+                answers=key,
+            )
+        ]
+    if isinstance(event, RmaOut):
+        return [
+            Confirmed(occurred_at_ms=at, confirms=key, role=Role.VENDOR, party="nvidia"),
+            RmaIn(
+                occurred_at_ms=at,
+                site=event.site,
+                lines=event.lines,
+                vendor="nvidia",
+                case="C",
+                answers=key,
+            ),
+        ]
+    if isinstance(event, Stored):
+        return [Unstored(occurred_at_ms=at, site=event.site, answers=key, seal_found="intact")]
+    return []
+
+
+def reports(book: Book, at: int = NOW) -> tuple[SiteReport, ...]:
+    """Return the reports of both sites, some chips of each being seen."""
+    seen = [chip(number, site=SITES[number % 2]) for number in range(6)]
+    return reconcile_all(book, seen, TABLES, Question(as_of_ms=at)).reports
+
+
+def book_of(events: Sequence[Event]) -> Book:
+    """Return the book of admitted events."""
+    return fold(map(record, (*BEFORE, *events)))
+
+
+@settings(max_examples=60)
+@given(histories(), st.data())
+def test_order_of_arrival_changes_nothing(history: list[Event], data: st.DataObject) -> None:
+    """A book that grew event by event, in any order, answers as one that was recomputed."""
+    shuffled = data.draw(st.permutations([*BEFORE, *history, *history[:2]]))
+
+    assert reports(fold(map(record, shuffled))) == reports(book_of(history))
+
+
+@settings(max_examples=60)
+@given(histories(), st.integers(0, 10))
+def test_every_column_is_conserved(history: list[Event], days: int) -> None:
+    """Whenever it is asked, the book is what came less what left, and all of it is somewhere."""
+    for found in reports(book_of(history), at=ms(2026, 3) + days * 86_400_000):
+        for line in found.rows:
+            arrived = line.opening + line.received + line.transfer_in + line.rma_in
+            left = line.shipped + line.transfer_out + line.rma_out + line.disposed
+            matched = line.matched_by_identity + line.matched_by_count
+            rest = line.stored + line.explained + line.silent + line.disputed + line.unaccounted
+            assert line.book == arrived - left
+            assert line.book + line.overdrawn == matched + rest
+            assert line.present.total == matched + line.overage
+            assert min(matched, line.stored, line.unaccounted, line.overage) >= 0
+
+
+@settings(max_examples=60)
+@given(histories())
+def test_nothing_admitted_is_overdrawn(history: list[Event]) -> None:
+    """What may be entered never takes more from a book than it holds."""
+    for found in reports(book_of(history)):
+        assert all(line.overdrawn == 0 and line.book >= 0 for line in found.rows)
+
+
+@settings(max_examples=60)
+@given(histories())
+def test_transfers_conserve_the_total(history: list[Event]) -> None:
+    """Both books and what is open between them add up as if nothing had been transferred."""
+    moving = (TransferOut, TransferIn)
+    found = reports(book_of(history))
+    open_now = sum(
+        sum(one.left.values())
+        for report in found
+        for one in report.one_sided
+        if one.type == "transfer-out"
+    )
+    total = sum(line.book for report in found for line in report.rows)
+    without = [event for event in history if not isinstance(event, moving)]
+    still = sum(line.book for report in reports(book_of(without)) for line in report.rows)
+
+    assert total + open_now == still
+
+
+@settings(max_examples=60)
+@given(histories(), st.data())
+def test_a_correction_undoes_exactly(history: list[Event], data: st.DataObject) -> None:
+    """The book with an event and its correction is the book without both."""
+    if not history:
+        return
+    gone = data.draw(st.sampled_from(history))
+    undo = Correction(occurred_at_ms=NOW, corrects=event_id(gone), reason="typing error")
+    rest = [event for event in history if event != gone]
+
+    assert reports(book_of([*history, undo])) == reports(book_of(rest))
+
+
+@settings(max_examples=60)
+@given(histories(), st.integers(0, 10))
+def test_a_period_opens_with_what_the_one_before_closed(history: list[Event], days: int) -> None:
+    """Wherever the line between two periods is drawn."""
+    start = ms(2026, 3) + days * 86_400_000
+    book = book_of(history)
+    for site in SITES:
+        before = reconcile(book, (), TABLES, Question(as_of_ms=start - 1), site=site)
+        closed = {line.sku: line.book for line in before.rows}
+        question = Question(as_of_ms=NOW, period_start_ms=start)
+        for line in reconcile(book, (), TABLES, question, site=site).rows:
+            assert line.opening == closed.get(line.sku, 0)
+
+
+@settings(max_examples=60)
+@given(histories())
+def test_leaving_gives_no_room_back(history: list[Event]) -> None:
+    """Without all that left for elsewhere, no more of any ceiling is used."""
+    away = (Shipped, Destroyed)
+    kept = [event for event in history if not isinstance(event, away)]
+
+    for found, stayed in zip(reports(book_of(history)), reports(book_of(kept)), strict=True):
+        used = {use.window: use.used_tpp for use in found.ceilings}
+        assert used == {use.window: use.used_tpp for use in stayed.ceilings}
+
+
+@settings(max_examples=60)
+@given(histories())
+def test_every_event_survives_its_bytes(history: list[Event]) -> None:
+    """Canonical bytes decode to the event that made them."""
+    for event in history:
+        assert decode_event(encode_event(event)) == event
+
+
+KIND_SETS = st.frozensets(st.sampled_from(KINDS))
+things = st.lists(st.tuples(KIND_SETS, NUMBERS, st.integers(1, 4)), max_size=6)
+
+
+@given(things, things)
+def test_drawing_conserves_and_compares(
+    booked: list[tuple[frozenset[str], int, int]], taken: list[tuple[frozenset[str], int, int]]
+) -> None:
+    """What left is what was taken; nothing is taken from a thing that bears another name."""
+
+    def items(mark: str, given_things: list[tuple[frozenset[str], int, int]]) -> list[Item]:
+        return [
+            Item(
+                key=f"{mark}{place}", event=mark, line=0, place=place, sku=H100, chips=chips,
+                occurred_at_ms=0, names=dict.fromkeys(kinds, f"n{number}"),
+            )
+            for place, (kinds, number, chips) in enumerate(given_things)
+        ]  # fmt: skip
+
+    had, out = items("a", booked), items("b", taken)
+    found = draw(had, out)
+    lost = sum(item.chips - found.left[item.key] for item in had)
+
+    assert lost == sum(item.chips - found.short[item.key] for item in out)
+    assert all(0 <= found.left[item.key] <= item.chips for item in had)
+    assert all(0 <= found.short[item.key] <= item.chips for item in out)
+    assert found == draw(had[::-1], out[::-1])
