@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,21 @@ def test_every_bad_row_is_named_and_nothing_is_written(
     taken(folder, msgspec.structs.replace(sheet, rows=rows), status=1)
     assert capsys.readouterr().err.count("unknown-outcome at rows[") == len(rows)
     assert not (folder / "count").exists()
+
+
+def test_the_steps_on_the_page_are_those_of_the_program(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every step that docs/OPERATIONS.md shows can be typed, with the options shown."""
+    page = (Path(__file__).parents[3] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+    shown = re.findall(r"`chipledger-audit sample ([a-z]+)([^`]*)`", page)
+    assert [step for step, _ in shown] == ["seed", "population", "plan", "draw", "sheet", "import"]
+    for step, rest in shown:
+        with pytest.raises(SystemExit):
+            main(["sample", step, "--help"])
+        assert set(re.findall(r"--[a-z-]+", rest)) <= set(
+            re.findall(r"--[a-z-]+", capsys.readouterr().out)
+        )
 
 
 def test_a_sheet_is_written_as_json_too(folder: Path) -> None:
