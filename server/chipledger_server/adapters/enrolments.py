@@ -81,7 +81,7 @@ class SqlEnrolmentBook:
             site=row.site,
             retired=row.retired_ms is not None,
             keys=tuple(key.kid for key in keys if key.revoked_ms is None),
-            eks=frozenset(bytes(key.ek) for key in keys if key.ek is not None),
+            ek=next((bytes(key.ek) for key in reversed(keys) if key.ek is not None), None),
         )
 
     def host_of(self, ek: bytes) -> str | None:

@@ -75,7 +75,7 @@ def conflict(
             f"this TPM is enrolled for {owner}",
             hint=f"the collector's people can replace the key of {owner}: host propose",
         )
-    if isinstance(wish.by, ByKey) and book.host(wish.by.said.host).eks - {ek}:
+    if isinstance(wish.by, ByKey) and book.host(wish.by.said.host).ek not in {None, ek}:
         host = wish.by.said.host
         return _found(ek, host, "another-ek", now_ms), ServerError(
             Code.ANOTHER_EK,

@@ -145,12 +145,19 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostRow:
-    """What the doors must know of a host: where it is, and what keys and TPMs it had."""
+    """What the doors must know of a host.
+
+    Attributes:
+        site: where it is.
+        retired: whether it is retired.
+        keys: its keys that are not revoked.
+        ek: name of the newest TPM that held a key of it, None when none ever did.
+    """
 
     site: str
     retired: bool
     keys: tuple[str, ...]
-    eks: frozenset[bytes]
+    ek: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

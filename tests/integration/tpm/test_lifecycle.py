@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chipledger_agent.cycle.enrol import rotate
 from chipledger_agent.domain.failures import CollectorRefused
 from chipledger_server.adapters.proposals import SqlProposals
 from chipledger_server.usecases.access import Principal, Role
@@ -14,7 +15,7 @@ from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.proposals import Wanted, Wish, approve, decline, propose
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_testing.collector_inside import CollectorInside, CountingEntropy
-from chipledger_testing.tpm_host import TpmHost
+from chipledger_testing.tpm_host import InsideClock, TpmHost, applicant
 
 if TYPE_CHECKING:
     from chipledger_testing.swtpm import SoftwareTpm
@@ -229,3 +230,34 @@ def test_a_replaced_tpm_is_welcome_when_two_people_say_so(
     other = TpmHost(tmp_path / "b", inside, plug("b").tcti)
     assert other.enrol(code).host == name
     assert inside.findings() == []
+
+
+@pytest.mark.tpm
+def test_a_replaced_tpm_rotates_its_keys_and_the_one_before_does_not_come_back(
+    tmp_path: Path, inside: CollectorInside, people: TwoPeople, plug: Plug
+) -> None:
+    """What two people let in is the host's own TPM from then on; the former one is another."""
+    former = TpmHost(tmp_path / "a", inside, plug("a").tcti)
+    name = former.enrol(inside.make_code("a")).host
+    code = people.agree(name, Wish.REPLACE)
+    assert code is not None
+    host = TpmHost(tmp_path / "b", inside, plug("b").tcti)
+    host.enrol(code)
+    assert host.rotate().host == name
+    assert host.report().stored
+    assert inside.findings() == []
+    present = host.key
+    own, host.tcti = host.tcti, former.tcti
+    following = host.keyring.following(present)
+    host.tcti = own
+    assert host.enrolment is not None
+    with pytest.raises(CollectorRefused, match="another-ek"):
+        rotate(
+            host.enrolment,
+            present.signer,
+            applicant(following),
+            collector=host.door,
+            clock=InsideClock(inside),
+        )
+    inside.step()
+    assert inside.findings() == ["host-key-cloned"]
