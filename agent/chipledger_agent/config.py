@@ -11,6 +11,7 @@ import difflib
 import ipaddress
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -370,14 +371,8 @@ def load_config(path: Path, *, offline: bool = False) -> AgentConfig:
     values: dict[str, Any] = {}
     main = () if offline and _is_absent(path) else (path,)
     for file in (*main, *_additions(path)):
-        values |= _read(file)
-    tables = {
-        name: kind(
-            **{k.partition(".")[2]: v for k, v in values.items() if k.startswith(f"{name}.")}
-        )
-        for name, kind in TABLES.items()
-    }
-    config = AgentConfig(**tables, **{k: v for k, v in values.items() if "." not in k})
+        values |= {name: _value(file, name, raw) for name, raw in _flatten(_parse(file)).items()}
+    config = _config(values)
     if not offline:
         _check_collector(config.collector, path)
         _check_bmc(config.evidence, path)
@@ -385,14 +380,28 @@ def load_config(path: Path, *, offline: bool = False) -> AgentConfig:
 
 
 def load_as_far_as_possible(path: Path) -> AgentConfig:
-    """Return what :func:`load_config` accepts of `path` offline, else the defaults.
+    """Return what the good keys of `path` and `conf.d` say, and the defaults of all others.
 
     For a command that explains why the rest was refused; never for one that sends.
     """
-    try:
-        return load_config(path, offline=True)
-    except AgentError:
-        return AgentConfig()
+    values: dict[str, Any] = {}
+    with suppress(AgentError):
+        for file in (path, *_additions(path)):
+            with suppress(AgentError):
+                for name, raw in _flatten(_parse(file)).items():
+                    with suppress(AgentError):
+                        values[name] = _value(file, name, raw)
+    return _config(values)
+
+
+def _config(values: Mapping[str, Any]) -> AgentConfig:
+    tables = {
+        name: kind(
+            **{k.partition(".")[2]: v for k, v in values.items() if k.startswith(f"{name}.")}
+        )
+        for name, kind in TABLES.items()
+    }
+    return AgentConfig(**tables, **{k: v for k, v in values.items() if "." not in k})
 
 
 def _additions(path: Path) -> list[Path]:
@@ -442,26 +451,23 @@ def _to_write(advice: str) -> str:
     return f"{advice}; a whole configuration is:\n{MINIMAL}".rstrip()
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """Return the checked values of one file by dotted key."""
+def _value(file: Path, name: str, raw: object) -> Any:  # noqa: ANN401 - each key has its type
+    """Return the checked value of one key of a file."""
     keys = {key.path: key for key in KEYS}
-    values: dict[str, Any] = {}
-    for name, value in _flatten(_parse(file)).items():
-        if name not in keys:
-            known = TABLES if isinstance(value, dict) else keys
-            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-            raise AgentError(
-                AgentCode.CONFIG_UNKNOWN_KEY,
-                f"{file}: no key {name}",
-                hint=f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}",
-            )
-        try:
-            values[name] = keys[name].read(value)
-        except ValueError as error:
-            raise AgentError(
-                AgentCode.CONFIG_BAD_VALUE, f"{file}: {name} {error}", hint=keys[name].help
-            ) from error
-    return values
+    if name not in keys:
+        known = TABLES if isinstance(raw, dict) else keys
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+        raise AgentError(
+            AgentCode.CONFIG_UNKNOWN_KEY,
+            f"{file}: no key {name}",
+            hint=f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}",
+        )
+    try:
+        return keys[name].read(raw)
+    except ValueError as error:
+        raise AgentError(
+            AgentCode.CONFIG_BAD_VALUE, f"{file}: {name} {error}", hint=keys[name].help
+        ) from error
 
 
 def _unreadable(file: Path, error: OSError) -> AgentError:
