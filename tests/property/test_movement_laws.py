@@ -59,28 +59,46 @@ BEFORE: tuple[Event, ...] = (declared(), declared(site_of("penang")), lpp())
 NUMBERS = st.integers(min_value=0, max_value=8)
 
 lines = st.one_of(
-    st.builds(ByCount, sku=st.sampled_from((H100, H200)), pieces=st.integers(1, 6)),
+    st.builds(ByCount, sku=st.sampled_from((H100, H200)), pieces=st.integers(1, 3)),
     st.builds(
         lambda numbers: ByChip(
             sku=H100, chips=tuple(ChipRef(pdi=f"{n:016x}", uuid=uuid(n)) for n in numbers)
         ),
-        st.lists(NUMBERS, min_size=1, max_size=3, unique=True),
+        st.lists(NUMBERS, min_size=1, max_size=2, unique=True),
     ),
     st.builds(
         lambda numbers: ByBoard(sku=H100, serials=tuple(f"165{n:010d}" for n in numbers)),
-        st.lists(NUMBERS, min_size=1, max_size=3, unique=True),
+        st.lists(NUMBERS, min_size=1, max_size=2, unique=True),
     ),
     st.builds(lambda number: ByUnit(model="HGX-H100-8", serials=(f"S{number}",)), NUMBERS),
 )
+
+
+STOCK: dict[str, tuple[Line, ...]] = {
+    "johor": (
+        ByCount(sku=H100, pieces=9),
+        ByChip(sku=H100, chips=tuple(ChipRef(pdi=f"{n:016x}", uuid=uuid(n)) for n in range(3))),
+        ByUnit(model="HGX-H100-8", serials=("S0", "S1")),
+    ),
+    "penang": (
+        ByCount(sku=H100, pieces=7),
+        ByCount(sku=H200, pieces=6),
+        ByBoard(sku=H100, serials=tuple(f"165{n:010d}" for n in range(3, 6))),
+    ),
+}
 
 
 @st.composite
 def histories(draw_one: st.DrawFn) -> list[Event]:
     """Draw events that were admitted one after the other; what is refused is left out."""
     book = fold(map(record, BEFORE))
-    events: list[Event] = []
-    for at in range(draw_one(st.integers(2, 9))):
-        found = draw_one(_events(events, ms(2026, 3) + at * 86_400_000))
+    events: list[Event] = [
+        Received(occurred_at_ms=ms(2026, 2), site=site, lines=STOCK[site]) for site in SITES
+    ]
+    for event in events:
+        book.add(record(event))
+    for day in range(draw_one(st.integers(0, 8))):
+        found = draw_one(_events(events, ms(2026, 3) + day * 86_400_000))
         if not list(problems(found, book, TABLES, now_ms=NOW)):
             book.add(record(found))
             events.append(found)
@@ -88,17 +106,15 @@ def histories(draw_one: st.DrawFn) -> list[Event]:
 
 
 def _events(before: list[Event], at: int) -> st.SearchStrategy[Event]:
-    """Return a strategy of events at a time: mostly answers to those before."""
+    """Return a strategy of events at a time: what leaves, arrives, or answers those before."""
     site = st.sampled_from(SITES)
     some = st.lists(lines, min_size=1, max_size=2).map(tuple)
-    options: list[st.SearchStrategy[Event]] = [
-        st.builds(Received, occurred_at_ms=st.just(at), site=site, lines=some),
-        st.builds(_leaving, st.just(at), site, some, st.integers(0, 4)),
-    ]
+    leaving = st.builds(_leaving, st.just(at), site, some, st.integers(0, 4))
+    arriving = st.builds(Received, occurred_at_ms=st.just(at), site=site, lines=some)
     answers = [answer for event in before for answer in _answers(event, at)]
-    if answers:
-        options += [st.sampled_from(answers)] * 2
-    return st.one_of(options)
+    if not answers:
+        return leaving | leaving | arriving
+    return leaving | st.sampled_from(answers) | st.sampled_from(answers) | arriving
 
 
 def _leaving(at: int, site: str, some: tuple[Line, ...], kind: int) -> Event:
