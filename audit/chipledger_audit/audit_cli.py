@@ -6,8 +6,10 @@ overwritten.
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
@@ -18,9 +20,11 @@ from chipledger_audit.gpu_files import FilesError
 from chipledger_audit.population_files import population_of
 from chipledger_audit.sample_words import describe_count, describe_plan, describe_sample
 from chipledger_audit.wiring import entropy
+from chipledger_book.count_event import event_of
 from chipledger_book.count_sheet import read_sheet, sheet_of, write_csv, write_json
-from chipledger_book.counting import Answers, Verdict, count
+from chipledger_book.counting import Answers, CountResult, Verdict, count
 from chipledger_book.errors import BookError
+from chipledger_book.events import encode_event, event_id
 from chipledger_book.population import (
     MAX_SAMPLING_BYTES,
     digest_of,
@@ -39,12 +43,14 @@ from chipledger_book.sampling import (
     plan_sample,
 )
 from chipledger_book.shipped import catalogue
-from chipledger_book.terms import Record
+from chipledger_book.terms import Document, Record
 from chipledger_evidence.codec import encode_canonical
 
 DONE: Final = 0
 REFUSED: Final = 1
 UNUSABLE: Final = 2
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,6 +129,21 @@ def _import(arguments: argparse.Namespace) -> int:
     return DONE if result.verdict is Verdict.COMPLETE else REFUSED
 
 
+def _event(arguments: argparse.Namespace) -> int:
+    text = _read(arguments.count)
+    event = event_of(
+        read_sampling_file(text, CountResult),
+        read_sampling_file(_read(arguments.sample), Sample),
+        inspector=arguments.inspector,
+        occurred_at_ms=arguments.at,
+        documents=[Document(sha256=hashlib.sha256(text).hexdigest(), title="count")],
+    )
+    with arguments.out.open("xb") as file:
+        file.write(encode_event(event))
+    _show([f"event       {event_id(event)}"])
+    return DONE
+
+
 _COMMANDS: Final = {
     "seed": _seed,
     "population": _population,
@@ -130,6 +151,7 @@ _COMMANDS: Final = {
     "draw": _draw,
     "sheet": _sheet,
     "import": _import,
+    "event": _event,
 }
 
 
@@ -188,6 +210,17 @@ def _strata(text: str) -> tuple[Split, ...]:
     return known[text]
 
 
+def _time(text: str) -> int:
+    """Return an RFC 3339 time with its zone in Unix milliseconds."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no time") from error
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text} has no zone: end it with Z")
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
 def _commitment(text: str) -> str:
     """Return a SHA-256 in hex."""
     if len(text) != 2 * SEED_BYTES or not set(text) <= set("0123456789abcdef"):
@@ -217,7 +250,11 @@ def _parser() -> argparse.ArgumentParser:
     taking.add_argument("sheet", metavar="SHEET", type=Path)
     _files(taking, "sample", "plan", "population")
     taking.add_argument("--answers", type=Path, metavar="FILE", help="which chips have answered")
-    for step in (seed, population, plan, drawing, sheet, taking):
+    event = steps.add_parser("event", help="write what counts as an event for the ledger")
+    _files(event, "count", "sample")
+    event.add_argument("--inspector", required=True, help="who counted")
+    event.add_argument("--at", required=True, type=_time, help="when: 2026-11-23T12:00:00Z")
+    for step in (seed, population, plan, drawing, sheet, taking, event):
         step.add_argument("--out", required=True, type=Path, metavar="FILE", help="a new file")
     return parser
 

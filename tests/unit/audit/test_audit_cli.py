@@ -10,11 +10,15 @@ import msgspec
 import pytest
 
 from chipledger_audit.audit_cli import main
+from chipledger_book.admission import problems
 from chipledger_book.count_sheet import CountSheet, read_sheet, write_csv
-from chipledger_book.population import digest_of, read_population
+from chipledger_book.events import read_event
+from chipledger_book.movements import PhysicalInventory
+from chipledger_book.population import digest_of, read_population, read_sampling_file
 from chipledger_book.sampling import Plan, Sample
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.ids import sha256_b64
+from chipledger_testing.book import NOW, TABLES, book_of, declared, site_of
 from chipledger_testing.sampling import AT_MS, SEED, mixed
 
 COMMITMENT = hashlib.sha256(SEED).hexdigest()
@@ -207,6 +211,12 @@ def test_a_filled_sheet_is_incomplete_until_every_chip_has_answered(
     assert "incomplete: 0 of" in shown
     assert "achieved    0.0000 % by the chips that count" in shown
     (folder / "count").rename(folder / "first")
+    taken(folder, filled(folder), "--answers", answered(folder), status=0)
+    assert "complete: " in capsys.readouterr().out
+
+
+def answered(folder: Path) -> Path:
+    """Write that every drawn chip has answered."""
     sample = msgspec.json.decode((folder / "sample").read_bytes(), type=Sample)
     token = sha256_b64(b"token")
     answers = [
@@ -214,8 +224,32 @@ def test_a_filled_sheet_is_incomplete_until_every_chip_has_answered(
     ]
     text = {"format": "chipledger-answers-1", "sample": digest_of(sample), "answers": answers}
     (folder / "answers").write_text(json.dumps(text))
-    taken(folder, filled(folder), "--answers", folder / "answers", status=0)
-    assert "complete: " in capsys.readouterr().out
+    return folder / "answers"
+
+
+def test_what_counts_becomes_an_event_that_the_book_admits(folder: Path) -> None:
+    """The chips by name, the plan by digest, the count as the paper behind it; it books nothing."""
+    taken(folder, filled(folder), "--answers", answered(folder), status=0)
+    files = ("--count", folder / "count", "--sample", folder / "sample")
+    at = ("--inspector", "A. Auditor", "--at", "2026-05-31T12:00:00+08:00")
+    run("event", *files, *at, "--out", folder / "event")
+    event = read_event((folder / "event").read_bytes())
+    assert isinstance(event, PhysicalInventory)
+    assert event.occurred_at_ms == 1_780_200_000_000
+    assert event.plan == digest_of(read_sampling_file((folder / "plan").read_bytes(), Plan))
+    paper = hashlib.sha256((folder / "count").read_bytes()).hexdigest()
+    assert [document.sha256 for document in event.documents] == [paper]
+    assert event.remark == "complete: 18 of 18 drawn chips are listed"
+    book = book_of(declared(site_of("johor-1")))
+    assert list(problems(event, book, TABLES, now_ms=NOW)) == []
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-06-01T12:00:00", ""])
+def test_a_time_needs_its_zone(at: str) -> None:
+    """Wrong usage, before any file is read."""
+    with pytest.raises(SystemExit) as caught:
+        run("event", "--count", "c", "--sample", "s", "--inspector", "x", "--out", "o", "--at", at)
+    assert caught.value.code == 2
 
 
 def test_a_stranger_s_label_steers_no_terminal(
@@ -249,7 +283,15 @@ def test_the_steps_on_the_page_are_those_of_the_program(
     """Every step that docs/OPERATIONS.md shows can be typed, with the options shown."""
     page = (Path(__file__).parents[3] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
     shown = re.findall(r"`chipledger-audit sample ([a-z]+)([^`]*)`", page)
-    assert [step for step, _ in shown] == ["seed", "population", "plan", "draw", "sheet", "import"]
+    assert [step for step, _ in shown] == [
+        "seed",
+        "population",
+        "plan",
+        "draw",
+        "sheet",
+        "import",
+        "event",
+    ]
     for step, rest in shown:
         with pytest.raises(SystemExit):
             main(["sample", step, "--help"])
