@@ -48,13 +48,13 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its typ
     command.add_argument(
         "file", type=Path, help="a licence, or a licence-granted event; - is stdin"
     )
-    _entry_options(command)
+    entry_options(command)
     command.set_defaults(act=_licence_add)
     _add_receive(commands)
     event = group(commands, "event", "enter any event of the ledger")
     command = event.add_parser("add", help="enter an event from a JSON file")
     command.add_argument("file", type=Path, help="the event; - is stdin")
-    _entry_options(command)
+    entry_options(command)
     command.set_defaults(act=_event_add)
     _add_import(commands)
 
@@ -70,7 +70,7 @@ def _add_site(site: Any) -> None:  # noqa: ANN401 - argparse does not name its t
             f"--{party}", metavar="ID:NAME:CC", help=f"{party}, with its headquarters"
         )
     command.add_argument("--test", action="store_true", help="accepts simulated chips")
-    _entry_options(command)
+    entry_options(command)
     command.set_defaults(act=_site_add)
     listing = site.add_parser("list", help="list the declared sites")
     json_option(listing)
@@ -81,10 +81,7 @@ def _add_receive(commands: Any) -> None:  # noqa: ANN401 - argparse does not nam
     command = commands.add_parser("receive", help="enter a receipt: chips that a site took in")
     command.add_argument("file", type=Path, nargs="?", help="a received event; - is stdin")
     command.add_argument("--site", help="who received")
-    command.add_argument("--sku", help="chip model, by number or by board serials")
-    command.add_argument("--unit", metavar="MODEL", help="tray, server or rack model, by serials")
-    command.add_argument("--pieces", type=int, help="number of chips, where no serial is known")
-    command.add_argument("--serials", help="serials, separated by commas")
+    line_options(command)
     command.add_argument("--shipper", help="party id of the sender")
     command.add_argument("--shipment", default="", help="the shipper's reference")
     command.add_argument(
@@ -93,8 +90,16 @@ def _add_receive(commands: Any) -> None:  # noqa: ANN401 - argparse does not nam
     command.add_argument(
         "--again", action="store_true", help="a second delivery, equal to one of the last 24 hours"
     )
-    _entry_options(command)
+    entry_options(command)
     command.set_defaults(act=_receive)
+
+
+def line_options(command: argparse.ArgumentParser) -> None:
+    """Add the flags that name chips."""
+    command.add_argument("--sku", help="chip model, by number or by board serials")
+    command.add_argument("--unit", metavar="MODEL", help="tray, server or rack model, by serials")
+    command.add_argument("--pieces", type=int, help="number of chips, where no serial is known")
+    command.add_argument("--serials", help="serials, separated by commas")
 
 
 def _add_import(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
@@ -103,11 +108,12 @@ def _add_import(commands: Any) -> None:  # noqa: ANN401 - argparse does not name
     command.add_argument("file", type=Path)
     command.add_argument("--site", required=True, help="where the machine is said to stand")
     command.add_argument("--label", help="name of the machine; the file's name if left out")
-    _entry_options(command)
+    entry_options(command)
     command.set_defaults(act=_import_smi)
 
 
-def _entry_options(command: argparse.ArgumentParser) -> None:
+def entry_options(command: argparse.ArgumentParser) -> None:
+    """Add when it happened, and as what and for whom it is said."""
     command.add_argument("--at", metavar="TIME", help="when it happened: day or RFC 3339; now")
     command.add_argument(
         "--as",
@@ -122,19 +128,19 @@ def _entry_options(command: argparse.ArgumentParser) -> None:
 
 def _site_add(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
-    at_ms = _at(arguments, desk)
+    at_ms = happened(arguments, desk)
     if arguments.file is not None:
         event, _ = _wrapped(arguments.file, "site-declared", "site", at_ms)
     else:
         event = SiteDeclared(occurred_at_ms=at_ms, site=_site_from(arguments))
-    return _entered(arguments, desk, event)
+    return enter_event(arguments, desk, event)
 
 
 def _site_from(arguments: argparse.Namespace) -> Site:
     named = ("id", "name", "country", "operator", "consignee", "parent")
     absent = [f"--{name}" for name in named if getattr(arguments, name) is None]
     if absent:
-        raise _usage(f"site add needs {', '.join(absent)}, or a file")
+        raise usage(f"site add needs {', '.join(absent)}, or a file")
     # Through the strict reader, so that flags are held to the same bounds as a file.
     site = {
         "id": arguments.id,
@@ -156,7 +162,7 @@ def _site_from(arguments: argparse.Namespace) -> Site:
 def _party(text: str) -> dict[str, str]:
     parts = text.split(":")
     if len(parts) != _PARTY_PARTS:
-        raise _usage(f"{text!r} is no party: write ID:NAME:CC, e.g. acme:Acme Ltd:MY")
+        raise usage(f"{text!r} is no party: write ID:NAME:CC, e.g. acme:Acme Ltd:MY")
     return {"id": parts[0], "name": parts[1], "headquarters": parts[2]}
 
 
@@ -177,30 +183,31 @@ def _site_list(arguments: argparse.Namespace) -> int:
 
 def _licence_add(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
-    event, bare = _wrapped(arguments.file, "licence-granted", "licence", _at(arguments, desk))
-    return _entered(arguments, desk, event, undated=bare and arguments.at is None)
+    event, bare = _wrapped(arguments.file, "licence-granted", "licence", happened(arguments, desk))
+    return enter_event(arguments, desk, event, undated=bare and arguments.at is None)
 
 
 def _receive(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
     if arguments.file is not None:
-        return _entered(arguments, desk, read_event(_bytes(arguments.file)))
+        return enter_event(arguments, desk, read_event(_bytes(arguments.file)))
     if arguments.site is None:
-        raise _usage("receive needs --site, or a file")
+        raise usage("receive needs --site, or a file")
     charged = arguments.charged_to
     draft = Received(
-        occurred_at_ms=_at(arguments, desk),
+        occurred_at_ms=happened(arguments, desk),
         site=arguments.site,
-        lines=(_line(arguments),),
+        lines=(line_of(arguments),),
         shipper=arguments.shipper,
         shipment=arguments.shipment,
         charged_to=LicenceRef(issuer=charged[0], number=charged[1]) if charged else None,
     )
     undated = arguments.at is None and not arguments.again
-    return _entered(arguments, desk, _checked(draft), undated=undated)
+    return enter_event(arguments, desk, checked(draft), undated=undated)
 
 
-def _line(arguments: argparse.Namespace) -> Line:
+def line_of(arguments: argparse.Namespace) -> Line:
+    """Return the line that flags describe."""
     serials = tuple(arguments.serials.split(",")) if arguments.serials else ()
     if arguments.unit is not None and serials and arguments.sku is None:
         return ByUnit(model=arguments.unit, serials=serials)
@@ -208,11 +215,11 @@ def _line(arguments: argparse.Namespace) -> Line:
         return ByBoard(sku=arguments.sku, serials=serials)
     if arguments.sku is not None and arguments.pieces is not None and not serials:
         return ByCount(sku=arguments.sku, pieces=arguments.pieces)
-    raise _usage("say --sku with --pieces, --sku with --serials, or --unit with --serials")
+    raise usage("say --sku with --pieces, --sku with --serials, or --unit with --serials")
 
 
 def _event_add(arguments: argparse.Namespace) -> int:
-    return _entered(arguments, desk_of(arguments), read_event(_bytes(arguments.file)))
+    return enter_event(arguments, desk_of(arguments), read_event(_bytes(arguments.file)))
 
 
 def _import_smi(arguments: argparse.Namespace) -> int:
@@ -222,18 +229,18 @@ def _import_smi(arguments: argparse.Namespace) -> int:
         site=arguments.site,
         label=arguments.label or arguments.file.name,
         title=arguments.file.name,
-        at_ms=_at(arguments, desk),
+        at_ms=happened(arguments, desk),
     )
-    return _entered(arguments, desk, event)
+    return enter_event(arguments, desk, event)
 
 
-def _entered(
+def enter_event(
     arguments: argparse.Namespace, desk: Desk, event: Event, *, undated: bool = False
 ) -> int:
+    """Enter an event and say what became of it."""
     speaker = Speaker(role=Role(arguments.role), party=arguments.party)
-    entered = enter(
-        event, desk.ledger, desk.measure.tables, desk.hand, speaker=speaker, undated=undated
-    )
+    tables = desk.measure.tables
+    entered = enter(event, desk.ledger, tables, desk.hand, speaker=speaker, undated=undated)
     return answer(
         arguments,
         {"id": entered.id, "known_before": entered.known_before, "event": entered.event},
@@ -282,12 +289,13 @@ def _wrapped(path: Path, kind: str, member: str, at_ms: int) -> tuple[Event, boo
     return event, bare
 
 
-def _checked(event: Event) -> Event:
+def checked(event: Event) -> Event:
     """Return an event made of flags, held to the bounds of one from a file."""
     return read_event(msgspec.json.encode(event))
 
 
-def _at(arguments: argparse.Namespace, desk: Desk) -> int:
+def happened(arguments: argparse.Namespace, desk: Desk) -> int:
+    """Return when it happened, in Unix milliseconds: as said, or now."""
     return desk.hand.now_ms if arguments.at is None else instant_ms(arguments.at)
 
 
@@ -297,8 +305,9 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _usage(f"{path}: {error.strerror}") from error
+        raise usage(f"{path}: {error.strerror}") from error
 
 
-def _usage(detail: str) -> Refusal:
+def usage(detail: str) -> Refusal:
+    """Return the refusal of a command that was given wrongly."""
     return Refusal(RefusalCode.INVALID_PARAMETER, detail, hint="--help shows what a command takes")

@@ -34,6 +34,11 @@ _HEAD = (
     *("unaccounted", "overage", "disputed", "silent", "verdict"),
 )
 
+_MOVED = (
+    *("transfer_in", "rma_in", "shipped", "transfer_out", "rma_out", "disposed"),
+    *("stored", "overdrawn"),
+)
+
 _ALLOWED = ("allowance", "model", "limit", "used by all it covers", "left or beyond")
 
 
@@ -132,8 +137,25 @@ def _rows(balance: SiteBalance) -> Iterator[tuple[str, ...]]:
         )
 
 
+def _moved(balance: SiteBalance) -> Iterator[str]:
+    """Yield how the book came about where more than receipts made it, and what is one-sided."""
+    for row in balance.report.rows:
+        columns = {name: getattr(row, name) for name in _MOVED}
+        if any(columns.values()):
+            said = ", ".join(f"{name} {number(count)}" for name, count in columns.items() if count)
+            received = number(row.received)
+            yield f"  {row.sku} on the book: {number(row.book)} (received {received}, {said})"
+    for one in balance.report.one_sided:
+        left = ", ".join(f"{number(chips)} {sku}" for sku, chips in one.left.items())
+        yield (
+            f"  {one.sides}: {one.type} of {time_text(one.since_ms)} with {one.other}: {left} "
+            f"({one.event})"
+        )
+
+
 def _beside(balance: SiteBalance) -> Iterator[str]:
     """Yield what stands beside the table: unknown models, hosts, devices that count nowhere."""
+    yield from _moved(balance)
     for model in balance.report.unknown_models:
         seen = model.present.total + model.silent + model.disputed
         named = model.observed.name or model.observed.device or "nothing that names it"

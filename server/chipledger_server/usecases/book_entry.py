@@ -28,7 +28,7 @@ from chipledger_book.events import (
     event_id,
 )
 from chipledger_book.ledger import Book, Booked, fold, names_of
-from chipledger_book.movements import Confirmed
+from chipledger_book.movements import Confirmed, Movement
 from chipledger_book.parties import Site
 from chipledger_book.rules import Tables
 from chipledger_book.sides import statement_problems
@@ -145,7 +145,7 @@ def enter(
         if known is not None:
             return known
         admit(event, book, tables, now_ms=hand.now_ms)
-        statements = (_statement(speaker or Speaker(), hand),)
+        statements = (_statement(speaker or Speaker(), hand, event),)
         if wrong := tuple(statement_problems(event, statements)):
             raise BookError(wrong)
         record = LedgerRecord(event=event, recorded_at_ms=hand.now_ms, statements=statements)
@@ -167,27 +167,31 @@ def _said_before(event: Event, book: Book) -> Entered | None:
         for grant in book.grants():
             if grant.event.licence == event.licence:
                 return Entered(id=grant.id, event=grant.event, known_before=True)
-    if isinstance(event, Received) and not any(names_of(event.lines)):  # names cannot arrive twice
-        for receipt in book.receipts(event.site, event.occurred_at_ms):
-            same = replace(receipt.event, occurred_at_ms=event.occurred_at_ms) == event
-            if same and event.occurred_at_ms - receipt.event.occurred_at_ms < _REPEATED_MS:
-                raise _repeated(receipt)
+    # Names cannot arrive or leave twice.
+    if isinstance(event, Received | Movement) and not any(names_of(event.lines)):
+        for entry in book.moves(event.site, type(event), event.occurred_at_ms):
+            same = replace(entry.event, occurred_at_ms=event.occurred_at_ms) == event
+            if same and event.occurred_at_ms - entry.event.occurred_at_ms < _REPEATED_MS:
+                raise _repeated(entry)
     return None
 
 
-def _repeated(receipt: Booked[Received]) -> Refusal:
+def _repeated(receipt: Booked[Received | Movement]) -> Refusal:
+    what = "receipt" if isinstance(receipt.event, Received) else "event"
     return Refusal(
         RefusalCode.RECEIPT_REPEATED,
-        f"the book holds this receipt since {time_text(receipt.event.occurred_at_ms)}, as"
+        f"the book holds this {what} since {time_text(receipt.event.occurred_at_ms)}, as"
         f" {receipt.id}; nothing was entered",
-        hint="if this is a second delivery, give --again, its own --shipment, or --at",
+        hint="if this is a second one, give --again, its own --shipment, or --at",
     )
 
 
-def _statement(speaker: Speaker, hand: Hand) -> Statement:
+def _statement(speaker: Speaker, hand: Hand, event: Event) -> Statement:
+    """Return what an account says; of a paper it accepted, no more than that."""
+    paper = isinstance(event, Confirmed) and event.document is not None
     return Statement(
         role=speaker.role,
-        strength=Strength.SESSION,
+        strength=Strength.DOCUMENT if paper else Strength.SESSION,
         principal=hand.principal,
         stated_at_ms=hand.now_ms,
         party=speaker.party,
