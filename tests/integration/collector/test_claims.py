@@ -179,6 +179,20 @@ def test_a_watch_survives_a_restart(inside: CollectorInside) -> None:
     assert inside.findings() == ["duplicate-identity"]
 
 
+def test_boards_that_share_a_serial_are_no_duplicate(inside: CollectorInside) -> None:
+    """Neither on one host, as the two chips of a GB200 board, nor on two: a serial is no name."""
+    one, two = inside.enrol("a"), inside.enrol("b", site="kul-1")
+    for host in (one, two):
+        chips = (replace(chip, serial="1650923004993") for chip in host.inventory.chips)
+        host.inventory = inventory_of(*chips)
+    for _ in range(3):
+        inside.report(inside.full(one))
+        inside.report(inside.full(two))
+        inside.pass_time(HOUR_MS)
+    assert inside.findings() == []
+    assert present(inside) == {one.host: 2, two.host: 2}
+
+
 def test_two_hosts_in_dispute_are_one_finding_however_often(inside: CollectorInside) -> None:
     """Two that take chips from each other in turns cannot drown what others did."""
     one = inside.enrol("a", chips=3)
