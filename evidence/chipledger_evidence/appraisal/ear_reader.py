@@ -149,7 +149,8 @@ def _submod(label: str, submods: Mapping[str, Any], names: _Names) -> EarSubmod:
         _refuse(f"submodule {label[:80]} has no status")
     status = _tier(members[names.status])
     if names.vector in members and worse(best_allowed(vector), status):
-        raise EarError(EarCode.STATUS_TOO_GOOD, f"{label[:80]} is {status} over {dict(vector)}")
+        claims = ", ".join(f"{category} {claim}" for category, claim in vector.items())
+        raise EarError(EarCode.STATUS_TOO_GOOD, f"{label[:80]} is {status} over {claims}")
     return EarSubmod(
         status=status,
         vector=vector,

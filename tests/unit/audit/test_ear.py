@@ -112,6 +112,7 @@ def test_results_of_both_claim_styles_are_explained_or_refused(
     assert (verdict["code"] or "ok") == row["verdict"]
     assert verdict["holds"] is (status == 0)
     assert status == 0 or row["verdict"] in text
+    assert "Category" not in text
 
 
 def test_a_stranger_s_text_steers_no_terminal(
