@@ -1,10 +1,10 @@
 """Held against allowed: licences by their lines, ceilings by their window and subject.
 
 What must be covered is the larger of what arrived and what was seen, model by model: what left
-again gives no room back, so moving chips out before an audit hides nothing. A receipt needs a licence
-that was valid on the day it arrived, for the site as it was declared then; chips seen beyond the
-book have no such day and need one that is valid now, for the site as it is declared now. A
-receipt that names its licence draws on that one alone.
+again gives no room back, so moving chips out before an audit hides nothing. A receipt needs a
+licence that was valid on the day it arrived, for the site as it was declared then; chips seen
+beyond the book have no such day and need one that is valid now, for the site as it is declared
+now. A receipt that names its licence draws on that one alone.
 """
 
 from collections import defaultdict
