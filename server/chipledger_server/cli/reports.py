@@ -149,7 +149,8 @@ def _moved(balance: SiteBalance) -> Iterator[str]:
         left = ", ".join(f"{number(chips)} {sku}" for sku, chips in one.left.items())
         yield (
             f"  {one.sides}: {one.type} of {time_text(one.since_ms)} with {one.other}: {left} "
-            f"({one.event})"
+            f"(said by {one.strength or 'nobody'}, other side {one.other_strength or 'silent'}; "
+            f"{one.event})"
         )
 
 

@@ -65,6 +65,8 @@ def test_an_rma_is_sent_confirmed_and_replaced(commands: Commands) -> None:
     assert (row["book"], row["rma_out"], row["rma_in"]) == (7, 2, 1)
     kinds = {(one["type"], one["sides"]) for one in report["one_sided"]}
     assert kinds == {("rma-out", "accepted-document"), ("rma-in", "open-one-sided")}
+    words = {one["type"]: (one["strength"], one["other_strength"]) for one in report["one_sided"]}
+    assert words == {"rma-out": ("session", "document"), "rma-in": ("session", None)}
 
 
 def test_what_is_stored_shipped_disposed_or_lost_stands_in_its_column(commands: Commands) -> None:

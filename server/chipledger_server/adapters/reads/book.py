@@ -1,12 +1,13 @@
 """The ledger, read: events for a balance, and events for a reader."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select
 
-from chipledger_book.events import Event, LedgerRecord, decode_event
-from chipledger_book.movements import TransferOut
+from chipledger_book.events import Event, LedgerRecord, Statement, decode_event
+from chipledger_book.movements import Movement, Remark, TransferOut
 from chipledger_evidence.entry import EntryType
 from chipledger_server.adapters import schema
 from chipledger_server.usecases.event_words import event_words
@@ -86,18 +87,41 @@ def event(connection: Connection, key: str, *, scope: frozenset[str] | None) -> 
     return next(iter(_views(connection, where, 1)), None)
 
 
+class _Said(msgspec.Struct):
+    """Of a record, who stands behind the event."""
+
+    statements: tuple[Statement, ...] = ()
+
+
+_MET = tuple(str(kind.__struct_config__.tag) for kind in (*get_args(Movement), *get_args(Remark)))
+"""Events where it is shown whose word they stand on."""
+
+
 def _records(
     connection: Connection, when: When, condition: ColumnElement[bool]
 ) -> list[LedgerRecord]:
+    records = schema.records.c
+    of_event = (records.subject == _EVENTS.id) & records.type.in_(_BOOKED)
     query = (
-        select(_EVENTS.body, _EVENTS.recorded_ms)
+        select(_EVENTS.body, _EVENTS.recorded_ms, records.record)
+        .join_from(
+            schema.ledger_events, schema.records, of_event & _EVENTS.type.in_(_MET), isouter=True
+        )
         .where(condition, _EVENTS.recorded_ms <= when.known_at_ms)
         .order_by(_EVENTS.pos)
     )
     return [
-        LedgerRecord(event=decode_event(bytes(row.body)), recorded_at_ms=row.recorded_ms)
+        LedgerRecord(
+            event=decode_event(bytes(row.body)),
+            recorded_at_ms=row.recorded_ms,
+            statements=_statements(row.record),
+        )
         for row in connection.execute(query)
     ]
+
+
+def _statements(record: bytes | None) -> tuple[Statement, ...]:
+    return () if record is None else msgspec.json.decode(record, type=_Said).statements
 
 
 def _views(
