@@ -26,7 +26,7 @@ class Physical(StrEnum):
 
     AGREES = "agrees"
     NOTHING_TO_COMPARE = "nothing-to-compare"  # nothing received and nothing seen
-    UNRESOLVED = "unresolved"  # nothing missing or over, but chips are silent or disputed
+    UNRESOLVED = "unresolved"  # nothing missing or over, but silent, disputed or only under seal
     UNACCOUNTED = "unaccounted"
     OVERAGE = "overage"
     BOTH = "both"  # some unaccounted for and some over; they never offset each other

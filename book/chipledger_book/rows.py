@@ -29,8 +29,10 @@ class ModelAtSite:
 
     def __post_init__(self) -> None:
         matching = match(self.stock.items, self.seen)
-        unfilled = [changed(item, matching.left[item.key]) for item in self.items]
-        left = draw(unfilled, self.stock.stored).left
+        left: Mapping[str, int] = matching.left
+        if self.stock.stored:
+            unfilled = [changed(item, matching.left[item.key]) for item in self.items]
+            left = draw(unfilled, self.stock.stored).left
         object.__setattr__(self, "matching", matching)
         object.__setattr__(self, "left", left)
         object.__setattr__(self, "stored", sum(matching.left.values()) - sum(left.values()))
@@ -43,6 +45,8 @@ class ModelAtSite:
     @property
     def arrivals(self) -> Sequence[Item]:
         """Everything that arrived and has to be allowed: all but swaps of an RMA."""
+        if not self.stock.swapped:
+            return self.stock.arrivals()
         reduced = (
             changed(item, item.chips - self.stock.swapped.get(item.key, 0))
             for item in self.stock.arrivals()
@@ -77,9 +81,9 @@ class ModelAtSite:
             return Physical.BOTH if missing and over else one_side
         open_states = (ChipState.SILENT, ChipState.DISPUTED)
         unresolved = any(chip.state in open_states for chip in self.seen)
-        if unresolved or not self.seen or self.stock.overdrawn:
+        if unresolved or self.stored or self.stock.overdrawn:
             return Physical.UNRESOLVED
-        return Physical.AGREES
+        return Physical.AGREES if self.seen else Physical.NOTHING_TO_COMPARE
 
     def holes(self) -> Iterable[Hole]:
         """Yield the booked places that nothing fills."""

@@ -88,10 +88,13 @@ class ModelStock:
 
     def settle(self) -> None:
         """Take what left out of what arrived."""
-        drawn = draw(self.arrivals(), self.departures())
-        self.items = [
-            changed(item, drawn.left[item.key]) for item in self.arrivals() if drawn.left[item.key]
-        ]
+        self.items = self.arrivals()
+        gone = self.departures()
+        if not gone:
+            return
+        drawn = draw(self.items, gone)
+        left = (changed(item, drawn.left[item.key]) for item in self.items)
+        self.items = [item for item in left if item.chips]
         self.overdrawn = sum(drawn.short.values())
 
 

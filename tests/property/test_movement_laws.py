@@ -251,6 +251,16 @@ def test_a_period_opens_with_what_the_one_before_closed(history: list[Event], da
 
 
 @settings(max_examples=60)
+@given(histories(), st.sampled_from(SITES))
+def test_one_site_alone_equals_its_part_of_all(history: list[Event], site: str) -> None:
+    """Whatever moved between the two."""
+    book = book_of(history)
+    alone = reconcile(book, (), TABLES, Question(as_of_ms=NOW), site=site)
+
+    assert alone in reconcile_all(book, (), TABLES, Question(as_of_ms=NOW)).reports
+
+
+@settings(max_examples=60)
 @given(histories())
 def test_leaving_gives_no_room_back(history: list[Event]) -> None:
     """Without all that left for elsewhere, no more of any ceiling is used."""

@@ -13,7 +13,7 @@ from chipledger_server.usecases.allowances import allowances, shared_with
 PHYSICAL_WORDS: Final = {
     Physical.AGREES: "book and reports agree",
     Physical.NOTHING_TO_COMPARE: "no controlled chip was received or seen",
-    Physical.UNRESOLVED: "nothing missing or over, but chips are silent or disputed",
+    Physical.UNRESOLVED: "nothing missing or over, but chips are silent, disputed or under seal",
     Physical.UNACCOUNTED: "booked chips are unaccounted for",
     Physical.OVERAGE: "chips are present that are not on the book",
     Physical.BOTH: "booked chips are unaccounted for, and others are present off the book",
@@ -64,6 +64,8 @@ def physical_reason(report: SiteReport) -> str:
         ("of unknown model", sum(unknown_count(report))),
         ("silent", sum(row.silent for row in rows)),
         ("disputed", sum(row.disputed + row.disputed_off_book for row in rows)),
+        ("not seen and said to be under seal", sum(row.stored for row in rows)),
+        ("that left on paper and were not on the book", sum(row.overdrawn for row in rows)),
         ("declared, neither received nor seen", _only_declared(report)),
     )
     return _listed(f"{pieces(count)} {words}" for words, count in counts if count)

@@ -176,16 +176,18 @@ def test_what_is_stored_is_a_column_until_it_is_seen_or_unsealed() -> None:
     sealed = book_of(*SITES, received(8), seal)
 
     line = row(report(sealed, chips(range(5))))
-    assert (line.stored, line.unaccounted, line.verdict) == (3, 0, Physical.AGREES)
+    assert (line.stored, line.unaccounted, line.verdict) == (3, 0, Physical.UNRESOLVED)
     assert row(report(sealed, chips(range(7)))).stored == 1
     assert row(report(sealed)).stored == 3
     assert row(report(sealed)).unaccounted == 5
     assert row(report(book_of(*SITES, received(8), seal, off))).stored == 0
 
 
-def test_all_under_seal_and_nothing_seen_does_not_agree() -> None:
-    """Nothing was compared."""
-    assert row(report(book_of(*SITES, received(3), stored(3)))).verdict is Physical.UNRESOLVED
+def test_what_only_a_seal_explains_does_not_agree() -> None:
+    """Whoever wants chips not to be looked for could seal them on paper."""
+    found = report(book_of(*SITES, received(3), stored(3)))
+
+    assert row(found).verdict is found.physical is Physical.UNRESOLVED
 
 
 def test_a_named_chip_takes_itself_out_of_the_book() -> None:
