@@ -50,6 +50,27 @@ def test_a_transfer_is_entered_from_both_sides(commands: Commands) -> None:
     assert balance(commands, "penang")["rows"][0]["transfer_in"] == 3
 
 
+def test_a_transfer_to_another_family_is_closed_by_it_and_opened_by_its_correction(
+    commands: Commands,
+) -> None:
+    """The balance of the sending site reads what the other one says, whoever owns that."""
+    commands.site("jakarta", country="ID", owner="newco")
+    out = commands.answer("transfer", "out", *some(3), "--to", "jakarta")
+    arrived = commands.answer("transfer", "in", out["id"])
+    assert balance(commands)["one_sided"] == []
+    assert balance(commands, "jakarta")["rows"][0]["transfer_in"] == 3
+
+    undo = {
+        "type": "correction",
+        "occurred_at_ms": arrived["event"]["occurred_at_ms"],
+        "corrects": arrived["id"],
+        "reason": "another lorry",
+    }
+    commands.done("event", "add", commands.file("undo.json", undo))
+    assert [one["event"] for one in balance(commands)["one_sided"]] == [out["id"]]
+    assert balance(commands, "jakarta")["rows"] == []
+
+
 def test_an_rma_is_sent_confirmed_and_replaced(commands: Commands) -> None:
     """The vendor's word takes it off the book; an auditor's paper does so too, and says so."""
     first = commands.answer("rma", "out", *some(1), "--vendor", "nvidia", "--case", "C-1")

@@ -1,5 +1,7 @@
 """Chips that move: what the balance says."""
 
+from datetime import date
+
 import pytest
 
 from chipledger_book.events import (
@@ -11,6 +13,7 @@ from chipledger_book.events import (
     event_id,
 )
 from chipledger_book.ledger import Book, fold
+from chipledger_book.licences import LicenceType
 from chipledger_book.movements import (
     LostOrStolen,
     Shipped,
@@ -25,11 +28,15 @@ from chipledger_testing.book import (
     TABLES,
     book_of,
     chips,
+    declared,
     licence,
+    lpp,
+    party,
     pieces,
     received,
     report,
     row,
+    site_of,
 )
 from chipledger_testing.movements import (
     ALLOWED,
@@ -100,6 +107,32 @@ def test_a_transfer_to_a_site_without_a_licence_is_not_authorised() -> None:
 
     assert report(book).authorisation is Authorisation.WITHIN
     assert report(book, site="penang").authorisation is Authorisation.NOT_AUTHORISED
+
+
+@pytest.mark.parametrize(
+    ("owner", "used"), [("acme", {"acme": 8}), ("newco", {"acme": 8, "newco": 2})]
+)
+def test_a_ceiling_counts_a_transfer_once_for_each_parent(owner: str, used: dict[str, int]) -> None:
+    """Within a parent the chips were received once; another parent receives them anew."""
+    out = leaving(2)
+    penang = declared(site_of("penang", owner=party(owner)))
+    book = book_of(
+        declared(),
+        penang,
+        lpp(),
+        licence("LPP-2", kind=LicenceType.LPP, consignee="newco"),
+        received(8),
+        out,
+        arriving(out, 2),
+    )
+    each = TABLES.catalogue.sku(H100, date(2026, 6, 1)).tpp
+    found = {
+        use.subject: use.used_tpp // each
+        for site in ("johor", "penang")
+        for use in report(book, site=site).ceilings
+    }
+
+    assert found == used
 
 
 def test_moving_out_gives_no_room_back() -> None:
