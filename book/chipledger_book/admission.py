@@ -25,7 +25,7 @@ from chipledger_book.line_rules import (
     unknown_site,
 )
 from chipledger_book.movement_rules import delivery_problems, movement_problems
-from chipledger_book.movements import Movement
+from chipledger_book.movements import ExternalRecord, Movement, Shipped
 from chipledger_book.remark_rules import remark_problems
 from chipledger_book.rules import Tables
 from chipledger_book.stock import ALWAYS
@@ -74,6 +74,8 @@ def problems(event: Event, book: Book, tables: Tables, *, now_ms: int) -> Iterat
 
 def _own_problems(event: Event, book: Book, tables: Tables, *, now_ms: int) -> Iterator[Problem]:
     """Yield what is wrong with an event of its kind."""
+    if isinstance(event, Shipped | ExternalRecord):
+        yield from _unknown_country(event.country, tables, "country")
     if isinstance(event, SiteDeclared):
         yield from _site_problems(event, book, tables)
     elif isinstance(event, LicenceGranted):
@@ -103,13 +105,7 @@ def _site_problems(event: SiteDeclared, book: Book, tables: Tables) -> Iterator[
         "site.ultimate_parent.headquarters": site.ultimate_parent.headquarters,
     }
     for where, country in countries.items():
-        if country not in tables.countries.countries:
-            yield Problem(
-                code=Code.UNKNOWN_COUNTRY,
-                where=where,
-                detail=f"{country} is no ISO 3166-1 alpha-2 code",
-                hint="give the two-letter code, e.g. GB for the United Kingdom",
-            )
+        yield from _unknown_country(country, tables, where)
     for other in book.declarations(site.id):
         if other.event.occurred_at_ms == event.occurred_at_ms:
             yield Problem(
@@ -118,6 +114,16 @@ def _site_problems(event: SiteDeclared, book: Book, tables: Tables) -> Iterator[
                 detail=f"site {site.id} is declared differently at the same time by {other.id}",
                 hint="correct that event, or give the time of the change",
             )
+
+
+def _unknown_country(country: str | None, tables: Tables, where: str) -> Iterator[Problem]:
+    if country is not None and country not in tables.countries.countries:
+        yield Problem(
+            code=Code.UNKNOWN_COUNTRY,
+            where=where,
+            detail=f"{country} is no ISO 3166-1 alpha-2 code",
+            hint="give the two-letter code, e.g. GB for the United Kingdom",
+        )
 
 
 def _receipt_problems(event: Received, book: Book, catalogue: Catalogue) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from chipledger_book.movements import (
     MaintenanceWindow,
     PhysicalInventory,
     ReceiptDifference,
+    Shipped,
     SignedOff,
     TransferIn,
     TransferOut,
@@ -72,6 +73,11 @@ def codes(event: Event, *before: Event) -> list[Code]:
         (GONE, (received(8), destroyed(1)), Code.NOT_ON_BOOK),
         (GONE, (received(8, at=MAY),), Code.NOT_ON_BOOK),
         (destroyed(9), (received(8),), Code.NOT_ON_BOOK),
+        (
+            Shipped(occurred_at_ms=APRIL, site="johor", lines=of(1), consignee="b", country="ZZ"),
+            (received(8),),
+            Code.UNKNOWN_COUNTRY,
+        ),
         (sent_back(of(1), "C-2"), (received(2), RMA), Code.NOT_ON_BOOK),
         (SEAL, (received(9), stored(3)), Code.NOT_ON_BOOK),
         (
