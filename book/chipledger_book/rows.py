@@ -7,7 +7,7 @@ from chipledger_book.catalogue import Sku
 from chipledger_book.matching import Item, Matching, match
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.report import BalanceRow, Hole, LicenceUse, Physical, stack
-from chipledger_book.stock import ARRIVING, LEAVING, ModelStock, changed, draw
+from chipledger_book.stock import ARRIVING, LEAVING, ModelStock, changed, draw, draw_named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,7 @@ class ModelAtSite:
     """One model at one site: what is booked, seen and declared, and what fills what.
 
     Attributes:
+        items: booked things that are still there.
         left: key of a booked thing → chips of it that nothing fills and no seal holds.
         stored: booked chips under seal of which nothing was seen.
     """
@@ -23,12 +24,14 @@ class ModelAtSite:
     stock: ModelStock
     seen: Sequence[SeenChip]
     declared: int
+    items: Sequence[Item] = field(init=False)
     matching: Matching = field(init=False)
     left: Mapping[str, int] = field(init=False)
     stored: int = field(init=False)
 
     def __post_init__(self) -> None:
-        matching = match(self.stock.items, self.seen)
+        object.__setattr__(self, "items", _still_there(self.stock, self.seen))
+        matching = match(self.items, self.seen)
         left: Mapping[str, int] = matching.left
         if self.stock.stored:
             unfilled = [changed(item, matching.left[item.key]) for item in self.items]
@@ -36,11 +39,6 @@ class ModelAtSite:
         object.__setattr__(self, "matching", matching)
         object.__setattr__(self, "left", left)
         object.__setattr__(self, "stored", sum(matching.left.values()) - sum(left.values()))
-
-    @property
-    def items(self) -> Sequence[Item]:
-        """Booked things that are still there."""
-        return self.stock.items
 
     @property
     def arrivals(self) -> Sequence[Item]:
@@ -97,6 +95,21 @@ class ModelAtSite:
                     chips=self.left[item.key],
                     names=dict(item.names),
                 )
+
+
+def _still_there(stock: ModelStock, seen: Sequence[SeenChip]) -> Sequence[Item]:
+    """Return what did not leave; what left by number was none that is seen, if it can be so."""
+    gone = stock.departures()
+    if not gone:
+        return stock.items
+    arrived = stock.arrivals()
+    named = draw_named(arrived, gone).left
+    spare = match(_reduced(arrived, named), seen).left
+    return _reduced(arrived, draw(arrived, gone, spare=spare).left)
+
+
+def _reduced(items: Sequence[Item], left: Mapping[str, int]) -> list[Item]:
+    return [changed(item, left[item.key]) for item in items if left[item.key]]
 
 
 def balance_row(

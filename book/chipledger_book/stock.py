@@ -182,17 +182,37 @@ def _swap(book: Book, site: str, as_of_ms: int, found: Mapping[str, ModelStock])
             stock.swapped[item.key] = swapped
 
 
-def draw(items: Iterable[Item], taken: Iterable[Item]) -> Drawn:
-    """Take things out of others; the numbers do not depend on the order of either side."""
+def draw(
+    items: Iterable[Item], taken: Iterable[Item], *, spare: Mapping[str, int] | None = None
+) -> Drawn:
+    """Take things out of others; the numbers do not depend on the order of either side.
+
+    Args:
+        items: what is there.
+        taken: what is taken, by name where both sides have names of a kind, else by number.
+        spare: key of a thing → chips of it that may be taken by number before all others.
+    """
     booked = sorted(items, key=_oldest)
     out = sorted(taken, key=_oldest)
+    result = _draw_named(booked, out)
+    rest = [item for item in out if result.short[item.key]]
+    if rest:
+        _draw_by_count(booked, rest, result, result.left if spare is None else spare)
+    return result
+
+
+def draw_named(items: Iterable[Item], taken: Iterable[Item]) -> Drawn:
+    """Take things out of others by name alone."""
+    return _draw_named(sorted(items, key=_oldest), sorted(taken, key=_oldest))
+
+
+def _draw_named(booked: Sequence[Item], out: Sequence[Item]) -> Drawn:
     result = Drawn(
         left={item.key: item.chips for item in booked},
         short={item.key: item.chips for item in out},
     )
     if out:
         _draw_by_name(booked, out, result)
-        _draw_by_count(booked, [item for item in out if result.short[item.key]], result)
     return result
 
 
@@ -218,8 +238,10 @@ def _strongest_common(one: Item, other: Item) -> str | None:
     return next((kind for kind in KINDS if kind in one.names and kind in other.names), None)
 
 
-def _draw_by_count(booked: Sequence[Item], out: Sequence[Item], result: Drawn) -> None:
-    """Take what is left from things it cannot be compared with, the oldest first."""
+def _draw_by_count(
+    booked: Sequence[Item], out: Sequence[Item], result: Drawn, spare: Mapping[str, int]
+) -> None:
+    """Take what is left from things it cannot be compared with: spare ones, then the oldest."""
     places: dict[Kinds, list[Item]] = defaultdict(list)
     for item in booked:
         if result.left[item.key]:
@@ -227,26 +249,47 @@ def _draw_by_count(booked: Sequence[Item], out: Sequence[Item], result: Drawn) -
     groups: dict[Group, list[Item]] = defaultdict(list)
     for gone in out:
         groups[0, frozenset(gone.names)].append(gone)
-    flow = Flow({kinds: sum(result.left[one.key] for one in at) for kinds, at in places.items()})
-    for group in sorted(groups, key=lambda group: sorted(group[1])):
+    easy = {item.key: min(result.left[item.key], spare.get(item.key, 0)) for item in booked}
+    flow = Flow({kinds: sum(easy[one.key] for one in at) for kinds, at in places.items()})
+    order = sorted(groups, key=lambda group: sorted(group[1]))
+    for group in order:
         flow.fill(group, sum(result.short[gone.key] for gone in groups[group]))
-    for group, members in groups.items():
-        for kinds in sorted(flow.capacity, key=sorted):
-            _hand_over(members, places[kinds], flow.sent.get((group, kinds), 0), result)
+    for kinds, at in places.items():
+        flow.free[kinds] += sum(result.left[one.key] - easy[one.key] for one in at)
+    for group in order:
+        wanted = sum(result.short[gone.key] for gone in groups[group])
+        flow.fill(group, wanted - sum(flow.sent.get((group, kinds), 0) for kinds in places))
+    for group in order:
+        for kinds in sorted(places, key=sorted):
+            _hand_over(
+                groups[group], places[kinds], flow.sent.get((group, kinds), 0), result, easy=easy
+            )
 
 
-def _hand_over(members: Sequence[Item], at: Sequence[Item], chips: int, result: Drawn) -> None:
+def _hand_over(
+    members: Sequence[Item],
+    at: Sequence[Item],
+    chips: int,
+    result: Drawn,
+    *,
+    easy: dict[str, int],
+) -> None:
     """Take a number of chips out of the things at one place for the members of one group."""
-    giving = iter(at)
-    taking = iter(members)
-    item, gone = next(giving, None), next(taking, None)
-    while chips and item is not None and gone is not None:
-        moved = min(chips, result.left[item.key], result.short[gone.key])
-        result.left[item.key] -= moved
-        result.short[gone.key] -= moved
-        chips -= moved
-        item = item if result.left[item.key] else next(giving, None)
-        gone = gone if result.short[gone.key] else next(taking, None)
+    taking = (gone for gone in members if result.short[gone.key])
+    gone = next(taking, None)
+    for spared in (True, False):
+        for item in at:
+            can = easy[item.key] if spared else result.left[item.key]
+            while can and chips and gone is not None:
+                moved = min(chips, can, result.short[gone.key])
+                result.left[item.key] -= moved
+                result.short[gone.key] -= moved
+                chips -= moved
+                can -= moved
+                if not result.short[gone.key]:
+                    gone = next(taking, None)
+            if spared:
+                easy[item.key] = can
 
 
 def changed(item: Item, chips: int) -> Item:

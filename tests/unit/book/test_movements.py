@@ -234,6 +234,19 @@ def test_a_named_chip_takes_itself_out_of_the_book() -> None:
     assert row(report(book, chips((2,)))).verdict is Physical.BOTH
 
 
+def test_what_left_by_number_was_none_that_is_still_seen() -> None:
+    """A paper that names no chip does not make a hole of the wrong one."""
+    book = book_of(*SITES, received(*named(1, 2, 3)), GONE_TWO)
+
+    for stays in (1, 2, 3):
+        assert row(report(book, chips((stays,)))).verdict is Physical.AGREES
+    line = row(report(book, chips((1, 2, 3))))
+    assert (line.book, line.overage, line.unaccounted) == (1, 2, 0)
+
+
+GONE_TWO = Shipped(occurred_at_ms=APRIL, site="johor", lines=of(2), consignee="buyer", country="SG")
+
+
 def test_a_chip_out_of_a_server_is_taken_by_number() -> None:
     """The book knows the server only; the chip is one of its eight."""
     server = ByUnit(model="HGX-H100-8", serials=("SRV-1",))
