@@ -180,6 +180,7 @@ class LedgerRecord(Record, frozen=True, kw_only=True):
 
 # A bad quantity is recognised by the member name at the end of the decoder's path.
 _QUANTITIES: Final = frozenset({"pieces", "amount"})
+_OVER: Final = "Expected `int` <="
 _PATH: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
@@ -260,6 +261,8 @@ def _malformed(message: str) -> BookError:
     found = _PATH.search(message)
     path = found["path"] if found else ""
     member = path.rsplit(".", 1)[-1]
+    if member in _QUANTITIES and _OVER in message:
+        return refuse(Code.QUANTITY_TOO_LARGE, message, where=path, hint="check the number")
     if member in _QUANTITIES:
         return refuse(
             Code.QUANTITY_NOT_INTEGER, message, where=path, hint="give a whole number of pieces"

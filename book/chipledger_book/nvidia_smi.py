@@ -143,6 +143,8 @@ class _Reader:
 
     def document(self) -> SmiDocument:
         attached = self._head.get("attached_gpus", "")
+        if not attached and not self._chips:
+            raise _malformed("it neither lists a GPU nor says how many are attached")
         return SmiDocument(
             taken_at=self._head.get("timestamp"),
             driver=self._head.get("driver_version"),

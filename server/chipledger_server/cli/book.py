@@ -7,6 +7,7 @@ called signed.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.refusals import Code as RefusalCode
 from chipledger_server.usecases.refusals import Refusal
 from chipledger_server.usecases.times import instant_ms
+from chipledger_server.usecases.words import pieces
 from chipledger_server.wiring import Desk
 
 _PARTY_PARTS = 3
@@ -224,27 +226,36 @@ def _event_add(arguments: argparse.Namespace) -> int:
 
 def _import_smi(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
-    event: DeclaredInventory = declared_inventory(
+    declared = declared_inventory(
         _bytes(arguments.file),
         site=arguments.site,
         label=arguments.label or arguments.file.name,
         title=arguments.file.name,
         at_ms=happened(arguments, desk),
     )
-    return enter_event(arguments, desk, event)
+    short = (
+        f"  the document counts {pieces(declared.missing, 'more chip')} than it lists:"
+        " a chip was lost, or the document was cut"
+    )
+    return enter_event(arguments, desk, declared.event, notes=(short,) if declared.missing else ())
 
 
 def enter_event(
-    arguments: argparse.Namespace, desk: Desk, event: Event, *, undated: bool = False
+    arguments: argparse.Namespace,
+    desk: Desk,
+    event: Event,
+    *,
+    undated: bool = False,
+    notes: Sequence[str] = (),
 ) -> int:
-    """Enter an event and say what became of it."""
+    """Enter an event and say what became of it, with `notes` for a person."""
     speaker = Speaker(role=Role(arguments.role), party=arguments.party)
     tables = desk.measure.tables
     entered = enter(event, desk.ledger, tables, desk.hand, speaker=speaker, undated=undated)
     return answer(
         arguments,
         {"id": entered.id, "known_before": entered.known_before, "event": entered.event},
-        _words(entered),
+        [*_words(entered), *notes],
     )
 
 

@@ -54,11 +54,11 @@ class Allowance:
     def room(self) -> str:
         """What is left or beyond, in words."""
         if self.beyond:
-            words = f"{self.beyond:,} {self.unit} beyond"
+            words = f"{_counted(self.beyond, self.unit)} beyond"
         elif self.left is None:
             return self.note or "not limited here"
         else:
-            words = f"{self.left:,} {self.unit} left"
+            words = f"{_counted(self.left, self.unit)} left"
         return f"{words}, {self.note}" if self.note else words
 
 
@@ -179,3 +179,7 @@ def _none(entry: Uncovered) -> Allowance:
         beyond=entry.pieces,
         unit="pieces",
     )
+
+
+def _counted(amount: int, unit: str) -> str:
+    return f"{amount:,} {'piece' if unit == 'pieces' and amount == 1 else unit}"

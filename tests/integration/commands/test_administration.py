@@ -172,6 +172,7 @@ def test_a_licence_is_entered_bare_or_as_an_event(commands: Commands) -> None:
         ({"lines": [{"amount": 0, "unit": "pieces"}]}, "quantity-not-positive"),
         ({"lines": [{"amount": -8, "unit": "pieces"}]}, "quantity-not-positive"),
         ({"lines": [{"amount": 1.5, "unit": "pieces"}]}, "quantity-not-integer"),
+        ({"lines": [{"amount": 10**20, "unit": "pieces"}]}, "quantity-too-large"),
         ({"lines": [{"amount": 8, "unit": "dozen"}]}, "unknown-quantity-unit"),
         ({"lines": [{"amount": 8, "unit": "pieces", "sku": "H900"}]}, "unknown-sku"),
         ({"valid_to": "2024-01-01"}, "licence-ends-before-start"),

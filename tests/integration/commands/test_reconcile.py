@@ -65,6 +65,7 @@ def test_a_newer_declaration_of_a_machine_replaces_the_older(
         ("no xml at all", "malformed-document"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "document-declares-entities"),
         ("<other/>", "malformed-document"),
+        ("<nvidia_smi_log></nvidia_smi_log>", "malformed-document"),
     ],
 )
 def test_a_document_that_is_none_is_refused(document: str, code: str, commands: Commands) -> None:
@@ -72,6 +73,18 @@ def test_a_document_that_is_none_is_refused(document: str, code: str, commands: 
     path = commands.file("bad.xml", document)
 
     assert code in commands.run("import", "nvidia-smi", path, "--site", "johor").err
+
+
+def test_a_document_that_lists_fewer_than_it_counts_is_taken_and_told_of(
+    commands: Commands,
+) -> None:
+    """A lost chip leaves such a document, a pair of scissors as well."""
+    text = "<nvidia_smi_log><attached_gpus>3</attached_gpus><gpu/><gpu/></nvidia_smi_log>"
+    path = commands.file("short.xml", text)
+    said = commands.done("import", "nvidia-smi", path, "--site", "johor")
+
+    assert "2 chips declared" in said
+    assert "counts 1 more chip than it lists" in said
 
 
 def test_the_table_says_what_is_known_and_how(commands: Commands) -> None:

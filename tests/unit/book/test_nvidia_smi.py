@@ -96,6 +96,14 @@ def test_a_vgpu_guest_is_marked() -> None:
     assert [chip.virtual for chip in parse_nvidia_smi(document(*texts)).chips] == [True, False]
 
 
+def test_a_document_that_says_nothing_of_gpus_is_none() -> None:
+    """It would replace what was declared under its label by nothing; no GPU at all is said."""
+    with pytest.raises(BookError) as refused:
+        parse_nvidia_smi(document())
+    assert refused.value.code is Code.MALFORMED_DOCUMENT
+    assert parse_nvidia_smi(document("<attached_gpus>0</attached_gpus>")).chips == ()
+
+
 def test_a_chip_that_is_attached_and_not_listed_shows() -> None:
     """The document's own count stands beside the chips it lists."""
     found = parse_nvidia_smi(document("<attached_gpus>2</attached_gpus>", GPU.format("")))
