@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chipledger_evidence.codec import encode_canonical
-from chipledger_server.usecases.quoting import QuotedClock
+from chipledger_server.usecases.quoting import AttestationKey, QuotedClock
 
 
 class SqliteLifecycle:
@@ -16,14 +16,14 @@ class SqliteLifecycle:
         self._execute = connection.execute
         self._in_tpm: dict[str, bool] = {}
 
-    def attestation_keys(self, host: str, at_ms: int) -> Sequence[bytes]:
+    def attestation_keys(self, host: str, at_ms: int) -> Sequence[AttestationKey]:
         """Return the attestation keys that a host had by then, oldest first."""
         rows = self._execute(
-            "SELECT ak FROM host_keys WHERE host = ? AND ak IS NOT NULL AND enrolled_ms <= ?"
-            " ORDER BY num",
+            "SELECT ak, ek, code_hash FROM host_keys WHERE host = ? AND ak IS NOT NULL"
+            " AND enrolled_ms <= ? ORDER BY num",
             (host, at_ms),
         )
-        return [ak for (ak,) in rows]
+        return [AttestationKey(area=ak, ek=ek, code_hash=by) for ak, ek, by in rows]
 
     def in_tpm(self, host: str, at_ms: int) -> bool:
         """Tell whether the newest key that a host had by then is in a TPM."""

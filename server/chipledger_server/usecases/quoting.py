@@ -52,10 +52,34 @@ class QuotedClock(Wire, frozen=True, kw_only=True):
     v: Literal[1] = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationKey:
+    """A key with which a host's TPM quotes.
+
+    Attributes:
+        area: its public area.
+        ek: SHA-256 of the endorsement key of its TPM.
+        code_hash: the code that let it in, or let in the key that it follows by rotation.
+    """
+
+    area: bytes
+    ek: bytes
+    code_hash: bytes
+
+    def continues(self, other: "AttestationKey") -> bool:
+        """Tell whether both are of one TPM that was not cleared in between.
+
+        A rotation takes the key before, which a cleared TPM has lost, so the counters go on. A
+        replacement, which has a code of its own, is how a cleared TPM comes back: clearing takes
+        them to zero (part 3, TPM2_Clear).
+        """
+        return (self.ek, self.code_hash) == (other.ek, other.code_hash)
+
+
 class QuoteStore(Protocol):
     """What is kept of hosts' TPMs."""
 
-    def attestation_keys(self, host: str, at_ms: int) -> Sequence[bytes]:
+    def attestation_keys(self, host: str, at_ms: int) -> Sequence[AttestationKey]:
         """Return the attestation keys that a host had by then, oldest first."""
         ...
 
@@ -86,14 +110,15 @@ class Quoting:
 
     def apply(self, host: HostState, token: LoggedToken) -> None:
         """Check the quote in a token, and hold it against the one before."""
-        found = self._attest(host, token)
+        keys = self.kept.attestation_keys(host.id, token.received_ms)
+        found = _attest(keys, token)
         if isinstance(found, str):
             self.noting.event(host, Kind.TPM_QUOTE_REFUSED, token, {"why": found})
             return
         key, attest = found
         said = _clock(attest.clock, key, token)
         before = self.kept.quoted(host.id)
-        if before is not None and before.key == said.key:
+        if before is not None and _continued(keys, before.key, said.key):
             earlier, later = sorted((before, said), key=lambda clock: clock.seq)
             sign = _backward(earlier, later)
             if sign:
@@ -119,16 +144,22 @@ class Quoting:
         detail = {"newest_ms": None if newest is None else newest.at}
         self.noting.condition(host, Kind.TPM_QUOTE_MISSING, token, detail)
 
-    def _attest(self, host: HostState, token: LoggedToken) -> tuple[int, Attest] | str:
-        """Return which key quoted, and what; or why it is none of the host's."""
-        areas = self.kept.attestation_keys(host.id, token.received_ms)
-        why = "the host has no attestation key"
-        for number, area in reversed(list(enumerate(areas))):
-            try:
-                return number, check_claim(token.claims, parse_public(area))
-            except EvidenceError as error:
-                why = str(error)
-        return why
+
+def _attest(keys: Sequence[AttestationKey], token: LoggedToken) -> tuple[int, Attest] | str:
+    """Return which key quoted, and what; or why it is none of the host's."""
+    why = "the host has no attestation key"
+    for number, key in reversed(list(enumerate(keys))):
+        try:
+            return number, check_claim(token.claims, parse_public(key.area))
+        except EvidenceError as error:
+            why = str(error)
+    return why
+
+
+def _continued(keys: Sequence[AttestationKey], one: int, other: int) -> bool:
+    if one == other:
+        return True
+    return max(one, other) < len(keys) and keys[one].continues(keys[other])
 
 
 def _clock(clock: TpmClock, key: int, token: LoggedToken) -> QuotedClock:

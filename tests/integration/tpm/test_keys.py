@@ -167,6 +167,32 @@ def test_a_copied_tpm_is_found_when_both_copies_go_on(
     assert inside.derived() == before
 
 
+def test_a_rotation_does_not_hide_a_copied_tpm(
+    tmp_path: Path, inside: CollectorInside, host: TpmHost, tpm: "SoftwareTpm"
+) -> None:
+    """The next key is held against what the same TPM said under the key before."""
+    tpm.switch_off()
+    copy = tpm.cloned(tmp_path / "tpm" / "copy")
+    tpm.switch_on()
+    tpm.power_cycle()
+    host.tcti = tpm.tcti
+    host.machine.boot_number = 2
+    host.report()
+    host.rotate()
+    assert inside.findings() == []
+    twin = TpmHost(tmp_path / "twin", inside, copy.switch_on().tcti, host.enrolment)
+    shutil.copytree(host.folder, twin.folder, dirs_exist_ok=True)
+    twin.machine = host.machine
+    twin.machine.boot_number = 3
+    assert twin.report().stored
+    copy.switch_off()
+    assert inside.findings() == ["host-key-cloned"]
+    assert "from start" in inside.detail("host-key-cloned")["signs"][0]
+    before = inside.derived()
+    inside.replay()
+    assert inside.derived() == before
+
+
 def test_a_copied_state_folder_is_worth_nothing_at_another_tpm(
     tmp_path: Path, inside: CollectorInside, host: TpmHost, plug: Plug
 ) -> None:
