@@ -9,6 +9,7 @@ import pytest
 
 from chipledger_agent.domain.failures import AgentError, CollectorRefused, CollectorUnavailable
 from chipledger_evidence.activation import ACTIVATION_TYP, Activation, ActivationChallenge
+from chipledger_evidence.appraisal.attacks import Outcome, Result, Setup, expectations
 from chipledger_evidence.codec import b64url_decode, b64url_encode
 from chipledger_evidence.compact import read_statement, sign_statement
 from chipledger_evidence.enrolment import Enrolment, EnrolmentRequest, KeyTier, sign_enrolment
@@ -219,23 +220,35 @@ def test_a_certificate_of_another_tpm_is_refused(
 
 
 def test_one_tpm_is_one_host(tmp_path: Path, inside: CollectorInside, plug: Plug) -> None:
-    """The same endorsement key under another host is refused, and is a finding, once."""
+    """The same endorsement key under another host ends as the table of attacks says, once."""
+    expected = expected_of("tpm-enrolled-twice")
+    assert expected.result is Result.FINDING
+    assert expected.name is not None
+    assert expected.within_s is not None
     tpm = plug("a")
     first = TpmHost(tmp_path / "a", inside, tpm.tcti)
     enrolment = first.enrol(inside.make_code("a"))
     second = TpmHost(tmp_path / "b", inside, tpm.tcti)
+    begun_ms = inside.clock.ms
     for seed in ("b", "c"):
         with pytest.raises(CollectorRefused, match="ek-of-another-host"):
             second.enrol(inside.make_code(seed))
-    inside.step()
-    assert inside.findings() == ["host-key-cloned"]
-    assert inside.detail("host-key-cloned")["signs"] == [
-        "its TPM asked to be enrolled as another host"
-    ]
+    inside.pass_time(expected.within_s * 1000)
+    ((kind, opened_ms),) = inside.rows("SELECT type, opened_ms FROM findings")
+    assert kind == expected.name
+    assert opened_ms - begun_ms <= expected.within_s * 1000
+    assert inside.findings() == [expected.name]
+    assert inside.detail(expected.name)["signs"] == ["its TPM asked to be enrolled as another host"]
     assert inside.rows("SELECT id FROM hosts") == [(enrolment.host,)]
     before = inside.derived()
     inside.replay()
     assert inside.derived() == before
+
+
+def expected_of(attack: str) -> Outcome:
+    """Return what the table of attacks says of one at a host with a TPM."""
+    (row,) = (each for each in expectations().attacks if each.id == attack)
+    return row.outcome(Setup.TPM)
 
 
 def quotes(inside: CollectorInside) -> int:
