@@ -153,6 +153,17 @@ class Policy:
     activation_ttl_s: int = field(
         default=300, metadata=_is("seconds a host's TPM may take to open its challenge", least=1)
     )
+    rotation_ttl_s: int = field(
+        default=86_400,
+        metadata=_is(
+            "seconds between a rotation's own time and the collector's above which it is refused",
+            least=1,
+        ),
+    )
+    proposal_ttl_s: int = field(
+        default=604_800,
+        metadata=_is("seconds a proposal about a host waits for a second person", least=1),
+    )
     epoch_window_s: int = field(
         default=0, metadata=_is("age up to which an epoch value is fresh; 0: the silence limit")
     )

@@ -57,34 +57,51 @@ def _propose(arguments: argparse.Namespace) -> int:
         reason=arguments.reason,
         site=arguments.to,
     )
-    made = propose(wanted, desk.proposals, desk.hand, _who(arguments, desk))
-    return answer(arguments, _plain(made), [made.id])
+    who, ttl_s = _who(arguments, desk), desk.config.policy.proposal_ttl_s
+    made = propose(wanted, desk.proposals, desk.hand, who, ttl_s=ttl_s)
+    return answer(arguments, _plain(made, desk), [made.id])
 
 
 def _approve(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
-    done = approve(arguments.proposal, desk.proposals, desk.hand, _who(arguments, desk))
+    who, ttl_s = _who(arguments, desk), desk.config.policy.proposal_ttl_s
+    done = approve(arguments.proposal, desk.proposals, desk.hand, who, ttl_s=ttl_s)
     lines = [f"{done.proposal.wish} {done.proposal.host}: done"]
     if done.code is not None:
         lines = [done.code]
-    return answer(arguments, {**_plain(done.proposal), "code": done.code}, lines)
+    return answer(arguments, {**_plain(done.proposal, desk), "code": done.code}, lines)
 
 
 def _decline(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
-    who = _who(arguments, desk)
-    done = decline(arguments.proposal, desk.proposals, desk.hand, who, reason=arguments.reason)
-    return answer(arguments, _plain(done), [f"{done.id} is declined"])
+    done = decline(
+        arguments.proposal,
+        desk.proposals,
+        desk.hand,
+        _who(arguments, desk),
+        ttl_s=desk.config.policy.proposal_ttl_s,
+        reason=arguments.reason,
+    )
+    return answer(arguments, _plain(done, desk), [f"{done.id} is declined"])
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    found = desk_of(arguments).proposals.proposals()
+    desk = desk_of(arguments)
+    found = desk.proposals.proposals()
     rows = [
-        (one.id, str(one.wish), one.host, one.site or "", one.proposed_by, _state(one), one.reason)
+        (
+            one.id,
+            str(one.wish),
+            one.host,
+            one.site or "",
+            one.proposed_by,
+            _state(one, desk),
+            one.reason,
+        )
         for one in found
     ]
     head = ("id", "wish", "host", "to", "proposed by", "state", "reason")
-    return answer(arguments, [_plain(one) for one in found], table(head, rows))
+    return answer(arguments, [_plain(one, desk) for one in found], table(head, rows))
 
 
 def _who(arguments: argparse.Namespace, desk: Desk) -> Principal:
@@ -97,14 +114,18 @@ def _who(arguments: argparse.Namespace, desk: Desk) -> Principal:
     return authenticate(token, desk.people, now_ms=desk.hand.now_ms)
 
 
-def _state(one: Proposal) -> str:
+def _expired(one: Proposal, desk: Desk) -> bool:
+    return one.expired(desk.hand.now_ms, ttl_s=desk.config.policy.proposal_ttl_s)
+
+
+def _state(one: Proposal, desk: Desk) -> str:
     if one.decided_ms is None:
-        return "waits"
+        return "expired" if _expired(one, desk) else "waits"
     how = "approved" if one.approved else "declined"
     return f"{how} by {one.decided_by} {time_text(one.decided_ms)}"
 
 
-def _plain(one: Proposal) -> dict[str, Any]:
+def _plain(one: Proposal, desk: Desk) -> dict[str, Any]:
     return {
         "id": one.id,
         "wish": one.wish,
@@ -116,4 +137,5 @@ def _plain(one: Proposal) -> dict[str, Any]:
         "decided_ms": one.decided_ms,
         "decided_by": one.decided_by,
         "approved": one.approved,
+        "expired": _expired(one, desk),
     }

@@ -18,6 +18,7 @@ class Code(StrEnum):
     KEY_ALREADY_ENROLLED = "key-already-enrolled"
     ACTIVATION_UNKNOWN = "activation-unknown"
     ACTIVATION_EXPIRED = "activation-expired"
+    ROTATION_EXPIRED = "rotation-expired"
     EK_OF_ANOTHER_HOST = "ek-of-another-host"
     ANOTHER_EK = "another-ek"
     HOST_RETIRED = "host-retired"

@@ -117,6 +117,24 @@ def require_present_key(by: ByKey, book: EnrolmentBook) -> Enrolled:
     return old
 
 
+def require_timely(by: ByKey, *, now_ms: int, ttl_s: int) -> None:
+    """Refuse a rotation signed too long ago or too far ahead, done before or not.
+
+    Both signatures hold for ever, so without this one that was caught on its way, or that lies
+    in a backup, lets its key in for as long as the present one is the host's.
+
+    Raises:
+        ServerError: `rotation-expired`.
+    """
+    if abs(now_ms // 1000 - by.said.iat) > ttl_s:
+        raise ServerError(
+            Code.ROTATION_EXPIRED,
+            f"the rotation of {by.said.host} was signed at {by.said.iat}, more than {ttl_s} s"
+            " from now",
+            hint="set the host's clock, then rotate again: a new request is signed",
+        )
+
+
 def unknown_code() -> ServerError:
     """Return the error of a code that was never made."""
     return ServerError(

@@ -33,6 +33,7 @@ from chipledger_server.usecases.admitting import (
     judge,
     require_code,
     require_present_key,
+    require_timely,
     tier_of,
     unknown_code,
 )
@@ -101,9 +102,14 @@ class Enrolments:
 
         Raises:
             EvidenceError: `unknown-key`, `revoked-key`, a signature or TPM that is not good.
-            ServerError: `key-already-enrolled`, `host-retired`, `overloaded`.
+            ServerError: `rotation-expired`, `key-already-enrolled`, `host-retired`, `overloaded`.
         """
-        return self._take(by_key(body, self._store), None)
+        wish = by_key(body, self._store)
+        if not isinstance(wish.by, ByKey):
+            raise TypeError("a rotation is let in by a key")
+        ttl_s = self._policy.rotation_ttl_s
+        require_timely(wish.by, now_ms=self._clock.now_ms(), ttl_s=ttl_s)
+        return self._take(wish, None)
 
     def activate(self, body: bytes) -> Enrolment:
         """Return the enrolment of a key whose TPM opened its challenge.

@@ -65,6 +65,10 @@ class Proposal:
     decided_by: str | None = None
     approved: bool | None = None
 
+    def expired(self, now_ms: int, *, ttl_s: int) -> bool:
+        """Tell whether nobody decided it in its time."""
+        return self.decided_ms is None and now_ms - self.proposed_ms >= ttl_s * 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -119,8 +123,10 @@ class ProposalStore(Protocol):
         ...
 
 
-def propose(wanted: Wanted, store: ProposalStore, hand: Hand, who: Principal) -> Proposal:
-    """Return a new proposal, waiting for a second person.
+def propose(
+    wanted: Wanted, store: ProposalStore, hand: Hand, who: Principal, *, ttl_s: int
+) -> Proposal:
+    """Return a new proposal, waiting `ttl_s` for a second person; one that expired is no obstacle.
 
     Raises:
         Refusal: `unknown-host`, `unknown-site`, `outside-scope`, `forbidden`,
@@ -134,13 +140,7 @@ def propose(wanted: Wanted, store: ProposalStore, hand: Hand, who: Principal) ->
         )
     place = _place(wanted.host, store, who)
     _check(wanted, place, store)
-    for other in store.proposals():
-        if other.host == wanted.host and other.decided_ms is None:
-            raise Refusal(
-                Code.ALREADY_PROPOSED,
-                f"{other.id} waits: {other.wish} {other.host}",
-                hint="approve or decline it first",
-            )
+    _require_none_waits(wanted.host, store, hand, ttl_s=ttl_s)
     proposal = Proposal(
         id="hp-" + b64url_encode(hand.entropy(_ID_BYTES)),
         wish=wanted.wish,
@@ -159,13 +159,14 @@ def propose(wanted: Wanted, store: ProposalStore, hand: Hand, who: Principal) ->
     return proposal
 
 
-def approve(name: str, store: ProposalStore, hand: Hand, who: Principal) -> Decided:
+def approve(name: str, store: ProposalStore, hand: Hand, who: Principal, *, ttl_s: int) -> Decided:
     """Let a proposal become so.
 
     Raises:
-        Refusal: `unknown-proposal`, `already-decided`, `same-person`, `forbidden`.
+        Refusal: `unknown-proposal`, `already-decided`, `proposal-expired`, `same-person`,
+            `forbidden`.
     """
-    proposal = _open(name, store)
+    proposal = _open(name, store, hand, ttl_s=ttl_s)
     if who.role is Role.OPERATOR:
         raise Refusal(
             Code.FORBIDDEN,
@@ -197,14 +198,15 @@ def approve(name: str, store: ProposalStore, hand: Hand, who: Principal) -> Deci
 
 
 def decline(
-    name: str, store: ProposalStore, hand: Hand, who: Principal, *, reason: str
+    name: str, store: ProposalStore, hand: Hand, who: Principal, *, ttl_s: int, reason: str
 ) -> Proposal:
     """End a proposal without its becoming so; who proposed it may take it back.
 
     Raises:
-        Refusal: `unknown-proposal`, `already-decided`, `invalid-parameter`, `forbidden`.
+        Refusal: `unknown-proposal`, `already-decided`, `proposal-expired`, `invalid-parameter`,
+            `forbidden`.
     """
-    proposal = _open(name, store)
+    proposal = _open(name, store, hand, ttl_s=ttl_s)
     _check_reason(reason)
     if who.role is Role.OPERATOR and who.name != proposal.proposed_by:
         raise Refusal(Code.FORBIDDEN, "an operator takes back its own proposals only")
@@ -269,7 +271,21 @@ def _check_reason(reason: str) -> None:
         )
 
 
-def _open(name: str, store: ProposalStore) -> Proposal:
+def _require_none_waits(host: str, store: ProposalStore, hand: Hand, *, ttl_s: int) -> None:
+    for other in store.proposals():
+        if (
+            other.host == host
+            and other.decided_ms is None
+            and not other.expired(hand.now_ms, ttl_s=ttl_s)
+        ):
+            raise Refusal(
+                Code.ALREADY_PROPOSED,
+                f"{other.id} waits: {other.wish} {other.host}",
+                hint="approve or decline it first",
+            )
+
+
+def _open(name: str, store: ProposalStore, hand: Hand, *, ttl_s: int) -> Proposal:
     found = next((one for one in store.proposals() if one.id == name), None)
     if found is None:
         raise Refusal(
@@ -279,6 +295,12 @@ def _open(name: str, store: ProposalStore) -> Proposal:
         )
     if found.decided_ms is not None:
         raise _decided_before(found.id)
+    if found.expired(hand.now_ms, ttl_s=ttl_s):
+        raise Refusal(
+            Code.PROPOSAL_EXPIRED,
+            f"{found.id} waited longer than {ttl_s} s",
+            hint="propose it anew, if it is still wanted",
+        )
     return found
 
 

@@ -39,6 +39,7 @@ class Code(StrEnum):
     ALREADY_REVOKED = "already-revoked"
     ALREADY_PROPOSED = "already-proposed"
     ALREADY_DECIDED = "already-decided"
+    PROPOSAL_EXPIRED = "proposal-expired"
     SAME_PERSON = "same-person"
     UNKNOWN_PROPOSAL = "unknown-proposal"
     # our fault

@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chipledger_agent.cycle.enrol import rotate
-from chipledger_agent.domain.failures import CollectorRefused
+from chipledger_agent.domain.failures import CollectorRefused, CollectorUnavailable
+from chipledger_evidence.activation import ActivationChallenge
+from chipledger_evidence.enrolment import Enrolment
 from chipledger_server.adapters.proposals import SqlProposals
 from chipledger_server.usecases.access import Principal, Role
 from chipledger_server.usecases.people import Hand
-from chipledger_server.usecases.proposals import Wanted, Wish, approve, decline, propose
+from chipledger_server.usecases.proposals import (
+    Decided,
+    Proposal,
+    Wanted,
+    Wish,
+    approve,
+    decline,
+    propose,
+)
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_testing.collector_inside import CollectorInside, CountingEntropy
-from chipledger_testing.tpm_host import InsideClock, TpmHost, applicant
+from chipledger_testing.commands import CONFIG, Commands
+from chipledger_testing.tpm_host import InsideClock, InsideCollector, TpmHost, applicant
 
 if TYPE_CHECKING:
     from chipledger_testing.swtpm import SoftwareTpm
@@ -33,6 +44,15 @@ ANNA, BEN = person("anna"), person("ben")
 OLGA, AUDREY = person("olga", Role.OPERATOR), person("audrey", Role.AUDITOR)
 
 
+class SetAside(InsideCollector):
+    """A way to the collector on which a rotation is caught, and does not arrive."""
+
+    def rotate(self, request: bytes) -> Enrolment | ActivationChallenge:  # type: ignore[explicit-override] # typing.override needs Python 3.12
+        """Keep the request."""
+        self.said["rotate"] = request
+        raise CollectorUnavailable("collector-unreachable", "caught on the way")
+
+
 @dataclass
 class TwoPeople:
     """A desk at which somebody proposes and somebody else approves."""
@@ -41,6 +61,7 @@ class TwoPeople:
 
     def __post_init__(self) -> None:
         self.store = SqlProposals(self.inside.engine)
+        self.ttl_s = self.inside.config.policy.proposal_ttl_s
         self._entropy = CountingEntropy()
 
     @property
@@ -53,11 +74,19 @@ class TwoPeople:
     ) -> str:
         """Propose, and return the proposal's id."""
         wanted = Wanted(wish=wish, host=host, reason="as the test asked", site=site)
-        return propose(wanted, self.store, self.hand, who).id
+        return propose(wanted, self.store, self.hand, who, ttl_s=self.ttl_s).id
+
+    def approve(self, proposal: str, *, who: Principal = BEN) -> Decided:
+        """Approve a proposal."""
+        return approve(proposal, self.store, self.hand, who, ttl_s=self.ttl_s)
+
+    def decline(self, proposal: str, *, who: Principal = BEN) -> Proposal:
+        """Decline a proposal."""
+        return decline(proposal, self.store, self.hand, who, ttl_s=self.ttl_s, reason="not yet")
 
     def agree(self, host: str, wish: Wish, *, site: str | None = None) -> str | None:
         """Propose and approve; return the code of a replacement."""
-        done = approve(self.propose(host, wish, site=site), self.store, self.hand, BEN)
+        done = self.approve(self.propose(host, wish, site=site))
         self.inside.step()
         self.inside.keys.forget()
         return done.code
@@ -110,11 +139,45 @@ def test_a_rotation_cut_short_is_taken_up_again(inside: CollectorInside, host: T
     assert inside.findings() == []
 
 
+@pytest.mark.parametrize("way", [1, -1], ids=["too-old", "too-new"])
+def test_a_rotation_has_its_time(inside: CollectorInside, host: TpmHost, way: int) -> None:
+    """A request signed too far from the collector's clock lets nobody in; the key stays."""
+    signed_ms, old = inside.clock.ms, host.key.signer.public.kid
+    host.door = SetAside(inside)
+    with pytest.raises(CollectorUnavailable):
+        host.rotate()
+    inside.clock.ms = signed_ms + way * (inside.config.policy.rotation_ttl_s + 1) * 1000
+    with pytest.raises(CollectorRefused, match="rotation-expired"):
+        InsideCollector(inside).rotate(host.door.said["rotate"])
+    assert inside.rows("SELECT kid FROM host_keys WHERE revoked_ms IS NULL") == [(old,)]
+    inside.clock.ms = signed_ms + way * inside.config.policy.rotation_ttl_s * 1000
+    InsideCollector(inside).rotate(host.door.said["rotate"])
+    assert inside.rows("SELECT 1 FROM host_keys WHERE kid = ? AND revoked_ms IS NULL", old) == []
+
+
+def test_a_rotation_is_answered_again_in_its_time_alone(
+    inside: CollectorInside, host: TpmHost
+) -> None:
+    """The same answer after a lost one; later the agent's new request for the same key gets it."""
+    host.door.lose = [True]
+    with pytest.raises(CollectorUnavailable):
+        host.rotate()
+    said, signed_ms = host.door.said["rotate"], inside.clock.ms
+    first = host.door.rotate(said)
+    assert host.door.rotate(said) == first
+    inside.clock.ms = signed_ms + (inside.config.policy.rotation_ttl_s + 1) * 1000
+    with pytest.raises(CollectorRefused, match="rotation-expired"):
+        host.door.rotate(said)
+    assert isinstance(first, Enrolment)
+    assert host.rotate().kid == first.kid
+    assert len(inside.rows("SELECT 1 FROM host_keys")) == 2
+
+
 def test_nobody_agrees_with_himself(people: TwoPeople, host: TpmHost) -> None:
     """Who proposed cannot approve."""
     proposal = people.propose(name_of(host), Wish.RETIRE)
     with pytest.raises(Refusal) as caught:
-        approve(proposal, people.store, people.hand, ANNA)
+        people.approve(proposal, who=ANNA)
     assert caught.value.code is Code.SAME_PERSON
 
 
@@ -125,11 +188,11 @@ def test_roles_keep_to_their_step(people: TwoPeople, host: TpmHost, who: Princip
         with pytest.raises(Refusal, match="forbidden"):
             people.propose(name_of(host), Wish.RETIRE, who=AUDREY)
         proposal = people.propose(name_of(host), Wish.RETIRE, who=OLGA)
-        assert approve(proposal, people.store, people.hand, AUDREY).proposal.approved
+        assert people.approve(proposal, who=AUDREY).proposal.approved
     else:
         proposal = people.propose(name_of(host), Wish.RETIRE)
         with pytest.raises(Refusal, match="forbidden"):
-            approve(proposal, people.store, people.hand, OLGA)
+            people.approve(proposal, who=OLGA)
 
 
 def test_a_proposal_is_decided_once(people: TwoPeople, host: TpmHost) -> None:
@@ -137,9 +200,62 @@ def test_a_proposal_is_decided_once(people: TwoPeople, host: TpmHost) -> None:
     proposal = people.propose(name_of(host), Wish.RETIRE)
     with pytest.raises(Refusal, match="already-proposed"):
         people.propose(name_of(host), Wish.REPLACE)
-    decline(proposal, people.store, people.hand, BEN, reason="not yet")
+    people.decline(proposal)
     with pytest.raises(Refusal, match="already-decided"):
-        approve(proposal, people.store, people.hand, BEN)
+        people.approve(proposal)
+
+
+def test_a_proposal_has_its_time(people: TwoPeople, host: TpmHost) -> None:
+    """What waited too long is neither approved nor declined, stays as it was, and blocks nothing.
+
+    It is shown as expired.
+    """
+    name = name_of(host)
+    first = people.propose(name, Wish.RETIRE)
+    (kept,) = people.store.proposals()
+    people.inside.clock.ms += people.ttl_s * 1000 - 1
+    assert not kept.expired(people.hand.now_ms, ttl_s=people.ttl_s)
+    people.inside.clock.ms += 1
+    assert kept.expired(people.hand.now_ms, ttl_s=people.ttl_s)
+    with pytest.raises(Refusal) as caught:
+        people.approve(first)
+    assert caught.value.code is Code.PROPOSAL_EXPIRED
+    with pytest.raises(Refusal, match="proposal-expired"):
+        people.decline(first)
+    assert list(people.store.proposals()) == [kept]
+    assert host.report().stored
+    second = people.propose(name, Wish.RETIRE)
+    assert people.approve(second).proposal.approved
+    assert kept in people.store.proposals()
+
+
+def test_the_list_shows_what_expired(people: TwoPeople, host: TpmHost) -> None:
+    """Beside what waits, in the table and in JSON."""
+    now_ms = people.inside.clock.ms
+    people.inside.clock.ms = 1_000
+    expired = people.propose(name_of(host), Wish.RETIRE)
+    people.inside.clock.ms = now_ms
+    waits = people.propose(name_of(host), Wish.REPLACE)
+    commands = Commands(people.inside.folder)
+    text = CONFIG.format(folder=people.inside.folder)
+    (people.inside.folder / "server.toml").write_text(text, "utf-8")
+    shown = commands.answer("host", "proposals")
+    assert {one["id"]: one["expired"] for one in shown} == {expired: True, waits: False}
+    lines = commands.done("host", "proposals").splitlines()
+    assert [line.split()[4] for line in lines[1:] if expired in line] == ["expired"]
+    assert [line.split()[4] for line in lines[1:] if waits in line] == ["waits"]
+
+
+def test_a_proposal_is_good_until_its_time(people: TwoPeople, host: TpmHost) -> None:
+    """The last moment counts; what was decided in time does not expire."""
+    proposal = people.propose(name_of(host), Wish.RETIRE)
+    people.inside.clock.ms += people.ttl_s * 1000 - 1
+    decided = people.approve(proposal).proposal
+    assert decided.approved
+    people.inside.clock.ms += 1
+    assert not decided.expired(people.hand.now_ms, ttl_s=people.ttl_s)
+    with pytest.raises(Refusal, match="already-decided"):
+        people.approve(proposal)
 
 
 def test_a_retired_host_is_not_silent_and_not_heard(
@@ -216,6 +332,28 @@ def test_a_cleared_tpm_comes_back_by_a_replacement(
     assert code is not None
     assert host.enrol(code).host == name
     assert host.report().stored
+
+
+@pytest.mark.tpm
+def test_a_cleared_tpm_counts_anew_when_two_people_say_so(
+    tmp_path: Path, inside: CollectorInside, people: TwoPeople, plug: Plug
+) -> None:
+    """Clearing takes its counters to zero: under the code of a replacement that is no sign."""
+    tpm = plug("a")
+    tpm.power_cycle()
+    host = TpmHost(tmp_path / "a", inside, tpm.tcti)
+    name = host.enrol(inside.make_code("a")).host
+    host.report()
+    tpm.clear()
+    (host.folder / "tpm-key.json").unlink()
+    host.enrolment = None
+    code = people.agree(name, Wish.REPLACE)
+    assert code is not None
+    host.enrol(code)
+    host.machine.boot_number += 1
+    assert host.report().stored
+    assert sum(token.claims.tpm is not None for token in inside.logged()) == 2
+    assert inside.findings() == []
 
 
 @pytest.mark.tpm
