@@ -44,7 +44,7 @@ class Arrival:
         leaf: leaf hash of its log entry.
         nonce: a challenge it uses up, or None.
         inventory: an inventory carried for the first time, or None.
-        blobs: digests and packed bytes of evidence that travelled beside it.
+        blobs: digests and bytes of evidence that travelled beside it; packed before it is stored.
         pos: given by the writer.
     """
 

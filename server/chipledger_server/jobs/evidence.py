@@ -25,7 +25,7 @@ MOST_ROUNDS: Final = 16
 _ROUND_S: Final = 60
 _TRIES: Final = 3
 _LOOKS_A_SECOND: Final = 4
-_NICENESS: Final = 10
+_NICENESS: Final = 19
 _LOG: Final = structlog.get_logger("chipledger.evidence")
 
 
