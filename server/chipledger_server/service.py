@@ -157,7 +157,11 @@ def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
 
     connection = open_writer(config.database.path)
     job = SequencerJob(
-        sequencer_of(config, connection, clock), clock=clock, policy=config.log, changed=changed
+        sequencer_of(config, connection, clock),
+        clock=clock,
+        policy=config.log,
+        changed=changed,
+        conclude=SqliteEvidence(connection, system_entropy).conclude,
     )
     writer = SqliteWriter(connection, job, now_ms=clock.now_ms, most_waiting=config.limits.queue)
     job.begin(writer.last_pos)
@@ -177,10 +181,10 @@ def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
         limits=config.limits,
         behind=site_of(config, engine, clock),
     )
-    return _Collector(doors, writer, _evidence_job(config, clock))
+    return _Collector(doors, writer, _evidence_job(config, clock, job))
 
 
-def _evidence_job(config: Config, clock: Clock) -> EvidenceJob:
+def _evidence_job(config: Config, clock: Clock, keeper: SequencerJob) -> EvidenceJob:
     """Return what judges evidence beside the doors."""
     known, tests = NVIDIA, test_anchors(config.evidence.test_roots_file)
 
@@ -192,6 +196,7 @@ def _evidence_job(config: Config, clock: Clock) -> EvidenceJob:
         anchors=lambda round_: tests if round_.test_site else known,
         now_ms=clock.now_ms,
         look_s=_LOOK_S,
+        conclude=keeper.judged,
     )
 
 

@@ -39,9 +39,6 @@ class Rounds(Protocol):
         """Return the oldest rounds that wait to be judged."""
         ...
 
-    def conclude(self, round_: Round, result: EvidenceResult) -> None:
-        """Keep a result and take its round off the list, or neither."""
-        ...
 
 
 class EvidenceJob:
@@ -54,6 +51,7 @@ class EvidenceJob:
         anchors: Callable[[Round], TrustAnchors],
         now_ms: Callable[[], int],
         look_s: float,
+        conclude: Callable[[Round, EvidenceResult], None],
         judge: Judge = judge_round,
     ) -> None:
         """Make the job.
@@ -63,6 +61,7 @@ class EvidenceJob:
             anchors: root keys to believe for a round.
             now_ms: Unix milliseconds.
             look_s: seconds between two looks at what waits.
+            conclude: hands a result over; its round stays on the list until it is kept.
             judge: what the worker does; a function of a module.
         """
         self._open = rounds
@@ -70,6 +69,8 @@ class EvidenceJob:
         self._now_ms = now_ms
         self._look_s = look_s
         self._judge_one = judge
+        self._conclude = conclude
+        self._handed: set[int] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
         self._pool: ProcessPoolExecutor | None = None
@@ -87,13 +88,19 @@ class EvidenceJob:
         rounds = self._open()
         while not self._ended.wait(self._look_s):
             try:
-                for round_ in rounds.due(MOST_ROUNDS):
-                    rounds.conclude(round_, self._judge(round_))
+                self._look(rounds.due(MOST_ROUNDS))
             except _Stopped:
                 break
             except Exception as error:  # noqa: BLE001 - the daemon loop: what waits is kept
                 _LOG.error("evidence-not-judged", fault=str(error), exc_info=error)
         self._kill()
+
+    def _look(self, due: Sequence[Round]) -> None:
+        self._handed &= {round_.pos for round_ in due}
+        for round_ in due:
+            if round_.pos not in self._handed:
+                self._conclude(round_, self._judge(round_))
+                self._handed.add(round_.pos)
 
     def _judge(self, round_: Round) -> EvidenceResult:
         anchors = self._anchors(round_)

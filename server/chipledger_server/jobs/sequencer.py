@@ -11,11 +11,13 @@ from typing import Final
 import structlog
 
 from chipledger_evidence.claims import FullReport
+from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_server.config import Log
 from chipledger_server.domain.arrival import Arrival
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.log import NewRecord
+from chipledger_server.domain.rounds import Round
 from chipledger_server.domain.vitals import Pace
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.sequencer import MOST_TOKENS, Sequencer
@@ -36,7 +38,19 @@ class SequencerJob:
         clock: Clock,
         policy: Log,
         changed: Callable[[Sequence[NewRecord]], None],
+        conclude: Callable[[Round, EvidenceResult], None],
     ) -> None:
+        """Make the job.
+
+        Args:
+            sequencer: makes the steps.
+            clock: says when.
+            policy: how often.
+            changed: told of records of others that got their place.
+            conclude: keeps the result of a round, in a transaction of its own.
+        """
+        self._conclude = conclude
+        self._judged: deque[tuple[Round, EvidenceResult]] = deque()
         self.pace = Pace()
         self._sequencer = sequencer
         self._clock = clock
@@ -48,6 +62,10 @@ class SequencerJob:
         self._retry_at_s = 0.0
         self._step_at_s = 0.0
         self._last_pos = 0
+
+    def judged(self, round_: Round, result: EvidenceResult) -> None:
+        """Take a result from the job that judges evidence, to be kept by the one writer."""
+        self._judged.append((round_, result))
 
     def begin(self, last_pos: int) -> None:
         """Take the lease; tokens up to `last_pos` that a crash left unapplied come first."""
@@ -77,6 +95,8 @@ class SequencerJob:
         now_s = self._clock.monotonic_s()
         if now_s < self._retry_at_s:
             return self._retry_at_s - now_s
+        if self._judged:
+            self._keep_results()
         beat = now_s >= self._beat_at_s
         waiting = self.pace.waiting
         if beat or waiting >= _AT_ONCE or (waiting and now_s >= self._step_at_s):
@@ -93,6 +113,14 @@ class SequencerJob:
         self._step(self._clock.monotonic_s(), beat=True)
         while self.pace.waiting and not self.pace.failures:
             self._step(self._clock.monotonic_s(), beat=False)
+
+    def _keep_results(self) -> None:
+        try:
+            while self._judged:
+                self._conclude(*self._judged[0])
+                self._judged.popleft()
+        except Exception as error:  # noqa: BLE001 - the daemon loop: kept, and tried again
+            _LOG.error("result-not-kept", fault=str(error), exc_info=error)
 
     def _step(self, now_s: float, *, beat: bool) -> None:
         pace = self.pace

@@ -69,6 +69,7 @@ def job_over(waiting: Waiting, **how: Judge) -> EvidenceJob:
         anchors=lambda _round: PKI.pins,
         now_ms=lambda: int(NOW.timestamp()) * 1000,
         look_s=0.01,
+        conclude=waiting.conclude,
         **how,
     )
 

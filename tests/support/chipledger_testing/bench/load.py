@@ -157,6 +157,51 @@ async def drive(
     return outcome
 
 
+async def drive_paced(
+    port: int, requests: Sequence[bytes], connections: int, a_second: int
+) -> Outcome:
+    """Send `requests` over kept-alive connections, each when its turn has come."""
+    outcome = Outcome(latencies_s=[0.0] * len(requests), bodies=[b""] * len(requests))
+    lanes = [_Lane(port, outcome) for _ in range(connections)]
+    await asyncio.gather(*(lane.open() for lane in lanes))
+    start = time.perf_counter()
+
+    async def sender(lane: _Lane, first: int) -> None:
+        for index in range(first, len(requests), connections):
+            await asyncio.sleep(max(0.0, start + index / a_second - time.perf_counter()))
+            await lane.send(index, requests[index])
+
+    await asyncio.gather(*(sender(lane, first) for first, lane in enumerate(lanes)))
+    outcome.wall_s = time.perf_counter() - start
+    return outcome
+
+
+class _Lane:
+    """One connection that sends when it is told to."""
+
+    def __init__(self, port: int, outcome: Outcome) -> None:
+        self._port = port
+        self._outcome = outcome
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+    async def open(self) -> None:
+        """Connect."""
+        self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+
+    async def send(self, index: int, data: bytes) -> None:
+        """Send one request and read its answer."""
+        reader, writer = self._streams
+        start = time.perf_counter()
+        writer.write(data)
+        head = await reader.readuntil(_END)
+        at = head.find(_LENGTH) + len(_LENGTH)
+        body = await reader.readexactly(int(head[at : head.find(b"\r\n", at)]))
+        self._outcome.latencies_s[index] = time.perf_counter() - start
+        self._outcome.bodies[index] = body
+        if not head.startswith(b"HTTP/1.1 200"):
+            self._outcome.failed += 1
+
+
 async def drive_anew(
     port: int, requests: Sequence[bytes], connections: int, tls: ssl.SSLContext | None
 ) -> Outcome:

@@ -1,7 +1,8 @@
 """What evidence of some hosts does to the reports of others, with the worker at work.
 
-The same heartbeats are sent twice over few connections: alone, and with the signed evidence of
-eight chips beside every tenth report. Latencies of the tenth are left out of both.
+The same heartbeats are sent twice over few connections, at a pace that the one worker can follow:
+alone, and with the signed evidence of eight chips beside every tenth report. Latencies of the
+tenth are left out of both.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import uvloop
 
 from chipledger_evidence.framing import MEDIA_TYPE, encode_body
 from chipledger_evidence.nonce import Kind
-from chipledger_testing.bench.load import drive, percentile_ms, request
+from chipledger_testing.bench.load import drive_paced, percentile_ms, request
 from chipledger_testing.bench.server import FEW, SETTINGS, Fleet
 from chipledger_testing.collector_process import CollectorProcess
 from chipledger_testing.gpu_pki import PKI, GpuMaker, spki
@@ -29,7 +30,8 @@ from chipledger_testing.rounds import answer, host_of
 EVERY = 10
 ROUNDS = 3
 SIGNERS = 100
-_CHIPS = tuple(GpuMaker(number) for number in range(8))
+A_SECOND = 200
+_CHIPS = 8
 _JUDGED_S = 120
 
 
@@ -70,7 +72,11 @@ class _Load:
         self._collector = collector
         self._fleet = Fleet(collector, "others", "ES256")
         code = collector.make_code("signers", site="test-1", uses=SIGNERS)
-        self._signers = [host_of(f"signer-{number}", _CHIPS) for number in range(SIGNERS)]
+        self._boards = {
+            f"signer-{number}": [GpuMaker(number * _CHIPS + place) for place in range(_CHIPS)]
+            for number in range(SIGNERS)
+        }
+        self._signers = [host_of(seed, board) for seed, board in self._boards.items()]
         for host in (*self._fleet.hosts, *self._signers):
             if not host.host:
                 collector.enrol(host, code)
@@ -109,7 +115,7 @@ class _Load:
         if not signing:
             return encode_body([self._fleet.heartbeat(host)])
         host.now_s = int(time.time())
-        made = answer(host, self._fleet.nonce(host, Kind.EVIDENCE), _CHIPS)
+        made = answer(host, self._fleet.nonce(host, Kind.EVIDENCE), self._boards[host.seed])
         return gzip.compress(encode_body([made.token], made.blobs))
 
     def _send(self, bodies: Sequence[bytes]) -> Sequence[float]:
@@ -118,7 +124,7 @@ class _Load:
             for body in bodies
         ]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome = runner.run(drive(self._collector.port, requests, FEW, None))
+            outcome = runner.run(drive_paced(self._collector.port, requests, FEW, A_SECOND))
         if outcome.failed:
             raise AssertionError(f"{outcome.failed} requests failed: {outcome.bodies[0][:200]!r}")
         return outcome.latencies_s
