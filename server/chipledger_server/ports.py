@@ -1,6 +1,6 @@
 """What the collector needs from outside, named by role."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +52,14 @@ class KnownKey:
     inventories: dict[str, str]
     base: Base | None = None
     round_ms: int = 0
+
+
+class Beside(Protocol):
+    """Does work that takes long without keeping others waiting."""
+
+    def __call__(self, work: Callable[[], None], /) -> Awaitable[None]:
+        """Return once `work` is done."""
+        ...
 
 
 class KeyStore(Protocol):

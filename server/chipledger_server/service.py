@@ -217,6 +217,7 @@ def _ways_in(
         evidence=config.evidence,
         limits=config.limits,
         counts=counts,
+        beside=asyncio.to_thread,
     )
     challenges = Challenges(
         keys=keys,

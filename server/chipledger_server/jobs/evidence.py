@@ -40,7 +40,6 @@ class Rounds(Protocol):
         ...
 
 
-
 class EvidenceJob:
     """Judges rounds one after the other; `start` it, `stop` it."""
 

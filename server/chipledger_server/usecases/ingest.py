@@ -8,10 +8,10 @@ Steps 1 to 6 of the pipeline are :func:`chipledger_evidence.verify.verify_token`
    is already kept gets its first answer again
 """
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from chipledger_evidence.answers import RefusedToken, ReportAnswer, Stored, Want
 from chipledger_evidence.claims import FullReport, SealedReport
@@ -48,7 +48,7 @@ from chipledger_server.domain.packing import (
 )
 from chipledger_server.domain.rates import Bucket
 from chipledger_server.domain.vitals import Doors
-from chipledger_server.ports import Clock, Entropy, KnownKey, TokenWriter
+from chipledger_server.ports import Beside, Clock, Entropy, KnownKey, TokenWriter
 from chipledger_server.usecases.keys import Keys
 
 _NOBODY = ""
@@ -95,8 +95,10 @@ class Ingest:
         evidence: Evidence,
         limits: Limits,
         counts: Doors,
+        beside: Beside,
     ) -> None:
         self._keys = keys
+        self._beside = beside
         self._round_ms = evidence.interval_s * 1000
         self._writer = writer
         self._clock = clock
@@ -123,7 +125,7 @@ class Ingest:
         arrivals = [step[2] for step in steps if type(step) is tuple]
         carrying = [arrival for arrival in arrivals if arrival.blobs]
         if carrying:  # a round's bytes take a thousand times a heartbeat's: others do not wait
-            await asyncio.to_thread(_pack_blobs, carrying)
+            await self._beside(partial(_pack_blobs, carrying))
         outcomes = iter(await self._writer.submit(arrivals) if arrivals else ())
         results = [
             step if isinstance(step, RefusedToken) else self._conclude(step, next(outcomes))

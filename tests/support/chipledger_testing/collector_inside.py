@@ -166,6 +166,7 @@ class CollectorInside:
             evidence=self.config.evidence,
             limits=self.config.limits,
             counts=self.counts,
+            beside=asyncio.to_thread,
         )
         self.sequencer = sequencer_of(self.config, self.connection, self.clock)
         self.sequencer.begin()
