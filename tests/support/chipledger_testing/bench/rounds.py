@@ -11,7 +11,6 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -60,11 +59,13 @@ def measure() -> Cost:
         roots.write_text(hashlib.sha256(spki(PKI.root.key)).hexdigest())
         settings = f'{SETTINGS}[evidence]\ntest_roots_file = "{roots}"\n'
         collector = CollectorProcess(folder / "c", settings)
-        with closing(collector):
-            collector.initialise()
-            collector.declare_site("test-1", test_site=True)
-            collector.start()
+        collector.initialise()
+        collector.declare_site("test-1", test_site=True)
+        collector.start()
+        try:
             return _Load(collector).cost()
+        finally:
+            collector.stop()
 
 
 class _Load:
