@@ -4,16 +4,16 @@ import sqlite3
 from typing import Final
 
 from chipledger_evidence.codec import b64url_decode, encode_canonical
-from chipledger_evidence.entry import SALT_BYTES, EntryType, entry_hash, make_entry
+from chipledger_evidence.entry import EntryType
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.nonce import Freshness
+from chipledger_server.adapters.records_sqlite import append_own
 from chipledger_server.adapters.tokens_sqlite import logged_tokens
 from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.packing import unpack_body
 from chipledger_server.domain.rounds import Round, Statement
 from chipledger_server.ports import Entropy
 
-_COLLECTOR: Final = "collector"
 # Only what the sequencer has applied: the chips that signed must be known by then.
 _DUE: Final = """
     SELECT token FROM evidence_due WHERE token <= (SELECT token_pos FROM sequencer)
@@ -34,6 +34,7 @@ class SqliteEvidence:
     """Rounds that are due, on a connection that belongs to one thread."""
 
     def __init__(self, connection: sqlite3.Connection, entropy: Entropy) -> None:
+        self._connection = connection
         self._execute = connection.execute
         self._entropy = entropy
 
@@ -44,20 +45,22 @@ class SqliteEvidence:
 
     def conclude(self, round_: Round, result: EvidenceResult) -> None:
         """Append a result to the log's queue and take its round off the list, or neither."""
-        record = encode_canonical(result)
-        salt = self._entropy(SALT_BYTES)
-        leaf = entry_hash(make_entry(EntryType.RESULT, record, salt=salt, time_ms=result.at))
+        record, host = encode_canonical(result), round_.host
         self._execute("BEGIN IMMEDIATE")
         try:
-            self._execute(
-                "INSERT INTO records (type, time_ms, subject, principal, record, salt, leaf)"
-                " VALUES (?,?,?,?,?,?,?)",
-                (EntryType.RESULT, result.at, round_.host, _COLLECTOR, record, salt, leaf),
+            append_own(
+                self._execute,
+                self._entropy,
+                EntryType.RESULT,
+                host,
+                record=record,
+                at_ms=result.at,
             )
             self._execute("DELETE FROM evidence_due WHERE token = ?", (round_.pos,))
             self._execute("COMMIT")
         except sqlite3.Error:
-            self._execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk may have ended it by itself
+                self._execute("ROLLBACK")
             raise
 
     def _round(self, pos: int) -> Round:

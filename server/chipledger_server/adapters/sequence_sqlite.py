@@ -14,8 +14,9 @@ import msgspec
 
 from chipledger_evidence.claims import Refused
 from chipledger_evidence.codec import b64url_decode, b64url_encode, encode_canonical
-from chipledger_evidence.entry import SALT_BYTES, EntryType, entry_hash, make_entry
+from chipledger_evidence.entry import EntryType
 from chipledger_evidence.inventory import Inventory
+from chipledger_server.adapters.records_sqlite import append_own
 from chipledger_server.adapters.rows import MOST_ROWS, insert_many
 from chipledger_server.adapters.signing_sqlite import oldest_signature
 from chipledger_server.adapters.tokens_sqlite import unpack_prevs
@@ -28,7 +29,6 @@ from chipledger_server.domain.identity import AliasKind
 from chipledger_server.domain.packing import unpack_body
 from chipledger_server.ports import Entropy
 
-COLLECTOR: Final = "collector"
 _SILENT: Final = "silent-host"
 _MOST_DUE: Final = 1000
 _HOST: Final = (
@@ -387,13 +387,7 @@ class SqliteSequenceStore:
 
     def record(self, kind: EntryType, subject: str, record: bytes, at_ms: int) -> None:
         """Append one of the collector's own records to the log's queue."""
-        salt = self._entropy(SALT_BYTES)
-        leaf = entry_hash(make_entry(kind, record, salt=salt, time_ms=at_ms))
-        self._execute(
-            "INSERT INTO records (type, time_ms, subject, principal, record, salt, leaf)"
-            " VALUES (?,?,?,?,?,?,?)",
-            (kind.value, at_ms, subject, COLLECTOR, record, salt, leaf),
-        )
+        append_own(self._execute, self._entropy, kind, subject, record=record, at_ms=at_ms)
 
     # Timers
 

@@ -9,8 +9,10 @@ from chipledger_evidence.gpu.envelope import device_nonce
 from chipledger_evidence.gpu.facts import Level, level
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.ids import sha256_b64
-from chipledger_server.domain.rounds import Round, Statement
+from chipledger_server.domain.rounds import Round, Statement, give_up
 from chipledger_server.jobs.evidence import EvidenceJob, Judge
+from chipledger_server.jobs.sequencer import SequencerJob
+from chipledger_testing.collector_inside import CollectorInside
 from chipledger_testing.gpu_pki import NOW, PKI, GpuMaker
 from chipledger_testing.rounds import blob_of, die, fail, hang
 
@@ -116,3 +118,29 @@ def test_a_worker_that_hangs_does_not_keep_the_collector_from_ending() -> None:
     job.stop()
 
     assert (len(waiting.rounds), waiting.results) == (1, [])
+
+
+def test_a_result_that_cannot_be_kept_now_is_kept_later(inside: CollectorInside) -> None:
+    """As on a full disk: it waits with the writer, and nothing is judged twice for it."""
+    kept: list[str] = []
+    full = [True]
+
+    def conclude(round_: Round, _result: EvidenceResult) -> None:
+        if full.pop() if full else False:
+            raise OSError("disk full")
+        kept.append(round_.token)
+
+    job = SequencerJob(
+        inside.sequencer,
+        clock=inside.clock,
+        policy=inside.config.log,
+        changed=lambda _records: None,
+        conclude=conclude,
+    )
+    one, two = round_of(b"a"), round_of(b"b", pos=2)
+    for each in (one, two):
+        job.judged(each, give_up(each, PKI.pins, 0, "no worker here"))
+    job.tick()
+    assert kept == []
+    job.tick()
+    assert kept == [one.token, two.token]
