@@ -20,18 +20,16 @@ from chipledger_audit.gpu_files import FilesError
 from chipledger_audit.population_files import population_of
 from chipledger_audit.sample_words import describe_count, describe_plan, describe_sample
 from chipledger_audit.wiring import entropy
-from chipledger_book.count_event import event_of
-from chipledger_book.count_sheet import read_sheet, sheet_of, write_csv, write_json
-from chipledger_book.counting import Answers, CountResult, Verdict, count
-from chipledger_book.errors import BookError
-from chipledger_book.events import encode_event, event_id
-from chipledger_book.population import (
+from chipledger_book.counts.count_event import event_of
+from chipledger_book.counts.count_sheet import read_sheet, sheet_of, write_csv, write_json
+from chipledger_book.counts.counting import Answers, CountResult, Verdict, count
+from chipledger_book.counts.population import (
     MAX_SAMPLING_BYTES,
     digest_of,
     read_population,
     read_sampling_file,
 )
-from chipledger_book.sampling import (
+from chipledger_book.counts.sampling import (
     SEED_BYTES,
     Hole,
     Order,
@@ -42,6 +40,8 @@ from chipledger_book.sampling import (
     draw,
     plan_sample,
 )
+from chipledger_book.errors import BookError
+from chipledger_book.events import encode_event, event_id
 from chipledger_book.shipped import catalogue
 from chipledger_book.terms import Document, Record
 from chipledger_evidence.codec import encode_canonical

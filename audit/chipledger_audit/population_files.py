@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 from chipledger_audit.gpu_files import FilesError
-from chipledger_book.population import Population, Unit, in_order
+from chipledger_book.counts.population import Population, Unit, in_order
 from chipledger_book.terms import Millis
 
 SAMPLED: Final = frozenset({"present", "silent"})

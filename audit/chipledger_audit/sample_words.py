@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from chipledger_book.counting import CountResult
-from chipledger_book.population import digest_of
-from chipledger_book.sampling import Plan, PlannedStratum, Sample
+from chipledger_book.counts.counting import CountResult
+from chipledger_book.counts.population import digest_of
+from chipledger_book.counts.sampling import Plan, PlannedStratum, Sample
 
 
 def percent(ppm: int) -> str:

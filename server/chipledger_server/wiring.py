@@ -34,8 +34,8 @@ from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.rounds import TEST_MARK
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
+from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
-from chipledger_server.usecases.reconcile import Measure
 from chipledger_server.usecases.showing.results import Results, demand_signer
 from chipledger_server.web.asgi import App
 from chipledger_server.web.auth import Gate, session_key

@@ -8,9 +8,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chipledger_book.count_sheet import CountSheet, SheetRow, read_sheet, sheet_of, write_csv
-from chipledger_book.counting import CountResult, Outcome, count
-from chipledger_book.detection import (
+from chipledger_book.counts.count_sheet import CountSheet, SheetRow, read_sheet, sheet_of, write_csv
+from chipledger_book.counts.counting import CountResult, Outcome, count
+from chipledger_book.counts.detection import (
     Sampled,
     allowed_miss,
     detection_ppm,
@@ -20,9 +20,9 @@ from chipledger_book.detection import (
     short_size,
     worst_mix,
 )
+from chipledger_book.counts.population import in_order
+from chipledger_book.counts.sampling import Hole, Scope, draw
 from chipledger_book.errors import BookError, Problem
-from chipledger_book.population import in_order
-from chipledger_book.sampling import Hole, Scope, draw
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_testing.sampling import GB200, H100, SEED, plan_for, population, unit
 

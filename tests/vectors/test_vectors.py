@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from chipledger_book.population import Population, digest_of
-from chipledger_book.sampling import Plan, draw
+from chipledger_book.counts.population import Population, digest_of
+from chipledger_book.counts.sampling import Plan, draw
 from chipledger_evidence import merkle
 from chipledger_evidence.appraisal.ear_reader import read_ear
 from chipledger_evidence.appraisal.errors import EarError

@@ -9,7 +9,7 @@ from chipledger_book.events import LedgerRecord, decode_event
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import for_writing
 from chipledger_server.adapters.people import put
-from chipledger_server.usecases.book_entry import EventRow, SiteRow
+from chipledger_server.usecases.book.entry import EventRow, SiteRow
 from chipledger_server.usecases.decisions import Draft
 
 

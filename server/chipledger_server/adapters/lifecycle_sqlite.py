@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chipledger_evidence.codec import encode_canonical
-from chipledger_server.usecases.quoting import AttestationKey, QuotedClock
+from chipledger_server.usecases.sequencing.quoting import AttestationKey, QuotedClock
 
 
 class SqliteLifecycle:

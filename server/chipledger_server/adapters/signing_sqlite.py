@@ -8,7 +8,7 @@ from chipledger_evidence.codec import b64url_decode, encode_canonical
 from chipledger_server.adapters.rows import Execute
 from chipledger_server.domain.crosscheck import Line, State
 from chipledger_server.domain.hosts import LoggedToken
-from chipledger_server.usecases.signing import Expected
+from chipledger_server.usecases.sequencing.signing import Expected
 
 _LISTED: Final = """
     SELECT chip, "index", state, uuid, pdi, serial, board_part, name, device, subsystem, bdf

@@ -30,8 +30,8 @@ from chipledger_book.ledger import fold
 from chipledger_book.licences import LicenceRef
 from chipledger_book.parties import Site
 from chipledger_server.cli.desk import answer, desk_of, group, json_option, table
-from chipledger_server.usecases.book_entry import Entered, Speaker, enter
-from chipledger_server.usecases.importing import declared_inventory
+from chipledger_server.usecases.book.entry import Entered, Speaker, enter
+from chipledger_server.usecases.book.importing import declared_inventory
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.refusals import Code as RefusalCode
 from chipledger_server.usecases.refusals import Refusal

@@ -8,14 +8,14 @@ from typing import Any
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_server.cli.desk import answer, desk_of, json_option, table
 from chipledger_server.usecases.allowances import Allowance, allowances
-from chipledger_server.usecases.limits import CANNOT_SEE
-from chipledger_server.usecases.reading import When
-from chipledger_server.usecases.reconcile import (
+from chipledger_server.usecases.book.reconcile import (
     SiteBalance,
     all_balances,
     balance_of,
     left_out,
 )
+from chipledger_server.usecases.limits import CANNOT_SEE
+from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.times import time_text, when
 from chipledger_server.usecases.words import (
     AUTHORISATION_WORDS,

@@ -20,7 +20,7 @@ from chipledger_server.domain.log import NewRecord
 from chipledger_server.domain.rounds import Round
 from chipledger_server.domain.vitals import Pace
 from chipledger_server.ports import Clock
-from chipledger_server.usecases.sequencer import MOST_TOKENS, Sequencer
+from chipledger_server.usecases.sequencing.step import MOST_TOKENS, Sequencer
 
 _MOST_READY: Final = 16 * MOST_TOKENS
 _AT_ONCE: Final = 128

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chipledger_server.usecases.access import Principal
+from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.reading import Reads, When
-from chipledger_server.usecases.reconcile import Measure
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.pages import DEFAULT_LIMIT, MOST_LIMIT, Place, open_cursor
 from chipledger_server.usecases.showing.results import Results

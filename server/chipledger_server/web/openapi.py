@@ -16,7 +16,7 @@ from litestar.openapi import OpenAPIConfig
 from chipledger_evidence.answers import Problem
 from chipledger_evidence.keys import Jwk
 from chipledger_server.usecases import views
-from chipledger_server.usecases.reconcile import SiteBalance
+from chipledger_server.usecases.book.reconcile import SiteBalance
 from chipledger_server.usecases.showing import sites
 from chipledger_server.web.context import Parts
 

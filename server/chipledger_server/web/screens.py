@@ -12,8 +12,8 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from chipledger_server.usecases.access import Principal, demand_site
+from chipledger_server.usecases.book.reconcile import version_of
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked
-from chipledger_server.usecases.reconcile import version_of
 from chipledger_server.usecases.refusals import Refusal
 from chipledger_server.usecases.showing.chips import chip_detail
 from chipledger_server.usecases.showing.events import event_of

@@ -10,9 +10,9 @@ from sqlalchemy import event as listen
 from chipledger_book.events import Correction
 from chipledger_evidence.inventory import Chip
 from chipledger_server.usecases.access import Role
+from chipledger_server.usecases.book.reconcile import all_balances, left_out
 from chipledger_server.usecases.physical import Reading
 from chipledger_server.usecases.reading import When
-from chipledger_server.usecases.reconcile import all_balances, left_out
 from chipledger_testing.book import (
     H100,
     declared,

@@ -46,15 +46,15 @@ from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.rounds import judge_round
 from chipledger_server.domain.vitals import Doors
 from chipledger_server.service import fold_of, sequencer_of
+from chipledger_server.usecases.book.reconcile import settle_site
 from chipledger_server.usecases.challenge import Challenges
 from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import MOST_REMEMBERED, Keys
 from chipledger_server.usecases.physical import Patience, Settled
 from chipledger_server.usecases.reading import When
-from chipledger_server.usecases.reconcile import settle_site
-from chipledger_server.usecases.replay import replay
-from chipledger_server.usecases.sequencer import Sequencer
+from chipledger_server.usecases.sequencing.replay import replay
+from chipledger_server.usecases.sequencing.step import Sequencer
 from chipledger_server.wiring import SIGNATURE_MS
 from chipledger_testing.collector_process import code_text
 from chipledger_testing.gpu_pki import PKI

@@ -5,8 +5,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from chipledger_book.population import Population, Unit, digest_of, in_order
-from chipledger_book.sampling import (
+from chipledger_book.counts.population import Population, Unit, digest_of, in_order
+from chipledger_book.counts.sampling import (
     Hole,
     Order,
     Plan,

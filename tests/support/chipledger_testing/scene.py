@@ -26,10 +26,10 @@ from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.people import SqlPeople
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.usecases.access import Role
-from chipledger_server.usecases.book_entry import Entered, enter
+from chipledger_server.usecases.book.entry import Entered, enter
+from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
 from chipledger_server.usecases.physical import Reading
-from chipledger_server.usecases.reconcile import Measure
 from chipledger_testing.book import NOW, TABLES
 from chipledger_testing.hosts import inventory_of
 

@@ -11,11 +11,11 @@ import pytest
 
 from chipledger_audit.audit_cli import main
 from chipledger_book.admission import problems
-from chipledger_book.count_sheet import CountSheet, read_sheet, write_csv
+from chipledger_book.counts.count_sheet import CountSheet, read_sheet, write_csv
+from chipledger_book.counts.population import digest_of, read_population, read_sampling_file
+from chipledger_book.counts.sampling import Plan, Sample
 from chipledger_book.events import read_event
 from chipledger_book.movements import PhysicalInventory
-from chipledger_book.population import digest_of, read_population, read_sampling_file
-from chipledger_book.sampling import Plan, Sample
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.ids import sha256_b64
 from chipledger_testing.book import NOW, TABLES, book_of, declared, site_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from chipledger_book.count_sheet import (
+from chipledger_book.counts.count_sheet import (
     COLUMNS,
     CountSheet,
     SheetRow,
@@ -17,7 +17,7 @@ from chipledger_book.count_sheet import (
     write_csv,
     write_json,
 )
-from chipledger_book.counting import (
+from chipledger_book.counts.counting import (
     Answer,
     Answers,
     Challenge,
@@ -27,9 +27,9 @@ from chipledger_book.counting import (
     Verdict,
     count,
 )
+from chipledger_book.counts.population import Population, Unit, digest_of
+from chipledger_book.counts.sampling import Hole, Plan, Sample, draw
 from chipledger_book.errors import BookError
-from chipledger_book.population import Population, Unit, digest_of
-from chipledger_book.sampling import Hole, Plan, Sample, draw
 from chipledger_evidence.ids import sha256_b64
 from chipledger_testing.sampling import GB200, SEED, plan_for, population, unit
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from chipledger_book.detection import (
+from chipledger_book.counts.detection import (
     MAX_CHIPS,
     Sampled,
     allowed_miss,

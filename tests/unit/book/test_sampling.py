@@ -7,9 +7,9 @@ from itertools import combinations
 import msgspec
 import pytest
 
+from chipledger_book.counts.population import digest_of, in_order, read_population
+from chipledger_book.counts.sampling import Hole, commitment_of, draw, strata_of
 from chipledger_book.errors import BookError
-from chipledger_book.population import digest_of, in_order, read_population
-from chipledger_book.sampling import Hole, commitment_of, draw, strata_of
 from chipledger_book.shipped import catalogue
 from chipledger_book.tables import version_of
 from chipledger_evidence.appraisal.grades import Grade

@@ -10,7 +10,7 @@ from chipledger_book.events import Event, LedgerRecord, Statement, decode_event
 from chipledger_book.movements import Movement, Remark, TransferOut
 from chipledger_evidence.entry import EntryType
 from chipledger_server.adapters import schema
-from chipledger_server.usecases.event_words import event_words
+from chipledger_server.usecases.book.event_words import event_words
 from chipledger_server.usecases.reading import EventsAsked, When
 from chipledger_server.usecases.views import EventView
 

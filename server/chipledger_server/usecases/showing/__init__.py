@@ -5,9 +5,9 @@ from typing import Final
 
 from chipledger_book.catalogue import Identified, ObservedModel, Sku, identify
 from chipledger_book.terms import day_of
+from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.physical import Patience
 from chipledger_server.usecases.reading import Snapshot, When
-from chipledger_server.usecases.reconcile import Measure
 
 ANOTHER_SITE: Final = "another site"
 """What a reader is told instead of a site outside its scope."""

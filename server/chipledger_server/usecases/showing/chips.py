@@ -3,9 +3,9 @@
 from typing import Final
 
 from chipledger_book.terms import MAX_INTEGER
+from chipledger_server.usecases.book.reconcile import settle_site
 from chipledger_server.usecases.physical import Settled, Standing
 from chipledger_server.usecases.reading import ChipsAsked
-from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.hosts import devices

@@ -5,9 +5,9 @@ from typing import Final
 
 from chipledger_evidence.codec import b64url_encode
 from chipledger_evidence.inventory import Inventory, PciKind
+from chipledger_server.usecases.book.reconcile import settle_site
 from chipledger_server.usecases.physical import Claim, Patience, Reading, Settled
 from chipledger_server.usecases.reading import HostFacts, HostsAsked
-from chipledger_server.usecases.reconcile import settle_site
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.views import (

@@ -27,10 +27,10 @@ from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.ids import HostId, SiteId
 from chipledger_evidence.inventory import Inventory
 from chipledger_evidence.keys import Signer
-from chipledger_server.usecases.holdings import incomplete
 from chipledger_server.usecases.physical import Reading, Settled, Standing
 from chipledger_server.usecases.reading import HostFacts, HostLife, When
 from chipledger_server.usecases.refusals import Code, Refusal
+from chipledger_server.usecases.sequencing.holdings import incomplete
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.hosts import devices, host_facts, settled_on
 from chipledger_server.usecases.views import Device, HostKey

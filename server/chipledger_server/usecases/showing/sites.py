@@ -9,8 +9,13 @@ from msgspec.structs import replace
 from chipledger_book.ledger import fold
 from chipledger_book.parties import Site
 from chipledger_book.report import CeilingUse, GradeStack
+from chipledger_server.usecases.book.reconcile import (
+    Balances,
+    SiteBalance,
+    all_balances,
+    balance_of,
+)
 from chipledger_server.usecases.reading import FindingsAsked
-from chipledger_server.usecases.reconcile import Balances, SiteBalance, all_balances, balance_of
 from chipledger_server.usecases.showing import ANOTHER_SITE, Look
 from chipledger_server.usecases.views import Answer, Page
 

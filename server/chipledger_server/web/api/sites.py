@@ -5,8 +5,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from chipledger_server.usecases.access import demand_site
+from chipledger_server.usecases.book.reconcile import SiteBalance
 from chipledger_server.usecases.reading import When
-from chipledger_server.usecases.reconcile import SiteBalance
 from chipledger_server.usecases.showing.chips import chips_of_site
 from chipledger_server.usecases.showing.hosts import list_hosts
 from chipledger_server.usecases.showing.sites import (

@@ -1,9 +1,9 @@
 """The fold: one accepted token after the other, in log order, to state and findings.
 
 Everything derived comes from here, and from here alone. The same log gives the same state:
-times are those of the tokens, never the clock's; :func:`chipledger_server.usecases.replay.replay`
-recomputes everything by the same calls. The plain case, a fresh heartbeat that continues its
-chain and names the inventory of the last one, touches one object in memory.
+times are those of the tokens, never the clock's; replay recomputes everything by the same
+calls. The plain case, a fresh heartbeat that continues its chain and names the inventory of the
+last one, touches one object in memory.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from chipledger_server.domain.chain import Chain, Link, Ranges, count_missing, e
 from chipledger_server.domain.findings import MOST_LISTED, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span, unseen_ms
-from chipledger_server.usecases.holdings import Holdings
-from chipledger_server.usecases.lifecycle import Lifecycle
-from chipledger_server.usecases.metering import Metering
-from chipledger_server.usecases.noting import Noting
-from chipledger_server.usecases.quoting import Quoting
-from chipledger_server.usecases.sequence_store import SequenceStore
-from chipledger_server.usecases.signing import Signing
-from chipledger_server.usecases.silence import Silence
-from chipledger_server.usecases.watching import Watching
+from chipledger_server.usecases.sequencing.holdings import Holdings
+from chipledger_server.usecases.sequencing.lifecycle import Lifecycle
+from chipledger_server.usecases.sequencing.metering import Metering
+from chipledger_server.usecases.sequencing.noting import Noting
+from chipledger_server.usecases.sequencing.quoting import Quoting
+from chipledger_server.usecases.sequencing.signing import Signing
+from chipledger_server.usecases.sequencing.silence import Silence
+from chipledger_server.usecases.sequencing.store import SequenceStore
+from chipledger_server.usecases.sequencing.watching import Watching
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 
-from chipledger_book.detection import MAX_CHIPS
+from chipledger_book.counts.detection import MAX_CHIPS
 from chipledger_book.errors import BookError, Code, Problem, refuse
 from chipledger_book.terms import Millis, Pdi, Record, Serial, SkuName, Text, Uuid
 from chipledger_evidence.appraisal.grades import Grade

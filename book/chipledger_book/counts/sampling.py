@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from chipledger_book.catalogue import Catalogue
-from chipledger_book.detection import (
+from chipledger_book.counts.detection import (
     PPM,
     Sampled,
     allowed_miss,
@@ -27,8 +27,8 @@ from chipledger_book.detection import (
     short_size,
     smallest,
 )
+from chipledger_book.counts.population import Population, Unit, digest_of
 from chipledger_book.errors import BookError, Code, refuse
-from chipledger_book.population import Population, Unit, digest_of
 from chipledger_book.tables import TableVersion, version_of
 from chipledger_book.terms import MAX_INTEGER, Record, Sha256Hex, SkuName, day_of
 from chipledger_evidence.appraisal.grades import Grade

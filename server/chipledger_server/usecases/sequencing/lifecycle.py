@@ -9,8 +9,8 @@ from chipledger_server.domain.findings import Kind
 from chipledger_server.domain.hosts import HostState
 from chipledger_server.usecases.decisions import Decision
 from chipledger_server.usecases.keyring import TpmConflict
-from chipledger_server.usecases.noting import Noting
-from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.sequencing.noting import Noting
+from chipledger_server.usecases.sequencing.store import SequenceStore
 
 _SIGNS: Final = {
     "ek-of-another-host": "its TPM asked to be enrolled as another host",

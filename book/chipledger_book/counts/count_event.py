@@ -3,11 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from chipledger_book.counting import CountResult
+from chipledger_book.counts.counting import CountResult
+from chipledger_book.counts.population import Unit
+from chipledger_book.counts.sampling import Sample
 from chipledger_book.lines import MAX_SERIALS, ByChip, ByCount, ChipRef
 from chipledger_book.movements import PhysicalInventory
-from chipledger_book.population import Unit
-from chipledger_book.sampling import Sample
 from chipledger_book.terms import Document
 
 

@@ -18,7 +18,7 @@ from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span
 from chipledger_server.domain.log import KeptRefusal, NewRecord, Progress, Source
 from chipledger_server.ports import Clock, Entropy
-from chipledger_server.usecases.sequence import Fold
+from chipledger_server.usecases.sequencing.fold import Fold
 
 MOST_TOKENS: Final = 512
 LEASE_MS: Final = 30_000

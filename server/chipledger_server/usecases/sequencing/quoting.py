@@ -18,7 +18,7 @@ from chipledger_evidence.tpm.public import parse_public
 from chipledger_evidence.tpm.quote import check_claim
 from chipledger_server.domain.findings import Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
-from chipledger_server.usecases.noting import Noting
+from chipledger_server.usecases.sequencing.noting import Noting
 
 UNSAVED_MS: Final = 1 << 22
 """How much of its clock a TPM may forget when it loses power (part 1, section 36.3.2): 70 min."""

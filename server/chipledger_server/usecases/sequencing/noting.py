@@ -14,7 +14,7 @@ from chipledger_server.domain.findings import (
     finding_id,
 )
 from chipledger_server.domain.hosts import HostState, LoggedToken
-from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.sequencing.store import SequenceStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

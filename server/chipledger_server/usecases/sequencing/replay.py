@@ -13,7 +13,7 @@ from chipledger_evidence.entry import EntryType
 from chipledger_server.domain.findings import About, FindingRecord, Kind, encode_detail
 from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.log import LoggedRecord
-from chipledger_server.usecases.sequence import Fold
+from chipledger_server.usecases.sequencing.fold import Fold
 
 _BY_CLOCK = frozenset({Kind.SILENT_HOST, Kind.MASS_SILENCE})
 

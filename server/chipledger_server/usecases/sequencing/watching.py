@@ -20,8 +20,8 @@ from chipledger_server.domain.traits import (
     traits_of,
     went_missing,
 )
-from chipledger_server.usecases.noting import Noting
-from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.sequencing.noting import Noting
+from chipledger_server.usecases.sequencing.store import SequenceStore
 
 LOOK_BACK: Final = 8
 """Inventories of a host that are looked through for a value that was once read."""

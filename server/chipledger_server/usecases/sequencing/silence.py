@@ -11,8 +11,8 @@ from chipledger_server.config import Policy
 from chipledger_server.domain.findings import About, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span, is_mass, look, most_within
-from chipledger_server.usecases.noting import Noting
-from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.sequencing.noting import Noting
+from chipledger_server.usecases.sequencing.store import SequenceStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,9 @@ from chipledger_server.domain.crosscheck import Line, State
 from chipledger_server.domain.dies import contradictions
 from chipledger_server.domain.findings import MOST_LISTED, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
-from chipledger_server.usecases.holdings import Holdings
-from chipledger_server.usecases.noting import Noting
-from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.sequencing.holdings import Holdings
+from chipledger_server.usecases.sequencing.noting import Noting
+from chipledger_server.usecases.sequencing.store import SequenceStore
 
 _BMC: Final = "bmc-"
 """How codes begin that tell where the management controller and the driver differ."""

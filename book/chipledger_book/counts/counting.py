@@ -11,11 +11,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from chipledger_book.count_sheet import CountSheet, SheetRow
-from chipledger_book.detection import Sampled
+from chipledger_book.counts.count_sheet import CountSheet, SheetRow
+from chipledger_book.counts.detection import Sampled
+from chipledger_book.counts.population import Label, Population, Unit, digest_of
+from chipledger_book.counts.sampling import (
+    Drawn,
+    Key,
+    Number,
+    Plan,
+    Positive,
+    Sample,
+    achieved_ppm,
+    draw,
+)
 from chipledger_book.errors import BookError, Code, Problem, refuse
-from chipledger_book.population import Label, Population, Unit, digest_of
-from chipledger_book.sampling import Drawn, Key, Number, Plan, Positive, Sample, achieved_ppm, draw
 from chipledger_book.terms import Record, Text
 from chipledger_evidence.ids import Digest, SiteName
 

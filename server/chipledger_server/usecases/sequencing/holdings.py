@@ -13,8 +13,8 @@ from chipledger_server.domain.duplicates import Claim, overlaps, settle
 from chipledger_server.domain.findings import MOST_LISTED, About, Kind, finding_id
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.identity import AliasKind, Known, Resolved, resolve
-from chipledger_server.usecases.noting import Noting
-from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.sequencing.noting import Noting
+from chipledger_server.usecases.sequencing.store import SequenceStore
 
 _MOST_NAMED = 10_000
 

@@ -23,8 +23,8 @@ from chipledger_server.domain.odometers import (
     readings,
 )
 from chipledger_server.domain.slots import Place
-from chipledger_server.usecases.noting import Noting
-from chipledger_server.usecases.sequence_store import SequenceStore
+from chipledger_server.usecases.sequencing.noting import Noting
+from chipledger_server.usecases.sequencing.store import SequenceStore
 
 _NOTHING: Final = (UNKNOWN,) * MANY
 

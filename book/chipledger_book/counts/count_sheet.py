@@ -2,7 +2,7 @@
 
 The head of a sheet names population, plan, sample and seed, so that the sheet can be made again
 from them and compared. What comes back is read strictly, and everything wrong with it is named by
-row; what it means is decided in :mod:`chipledger_book.counting`.
+row; what it means is decided in :mod:`chipledger_book.counts.counting`.
 """
 
 import csv
@@ -12,9 +12,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from chipledger_book.counts.population import digest_of
+from chipledger_book.counts.sampling import Sample
 from chipledger_book.errors import BookError, Code, Problem, refuse
-from chipledger_book.population import digest_of
-from chipledger_book.sampling import Sample
 from chipledger_book.terms import Record, Sha256Hex, Text
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.ids import Digest, SiteName

@@ -1,0 +1,1 @@
+"""The book: entering what was licensed and delivered, and balancing it with what was seen."""

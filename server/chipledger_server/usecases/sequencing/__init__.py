@@ -1,0 +1,1 @@
+"""What accepted reports change: one pure step after another, in the order of the log."""
