@@ -60,3 +60,41 @@ class SeenChip:
         if self.grade is Grade.G0:
             message = "a seen chip is G1 or better; what is only declared is an event"
             raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """An unbroken run of fresh sightings of one chip on one host.
+
+    Silence shorter than what the policy allows does not break a run; moving to another host, or
+    being away longer, does. The history of a chip is its stays in the order of their time.
+
+    Attributes:
+        chip_id: the collector's id of the chip.
+        site: site of the host.
+        host: host it was seen on.
+        from_ms: first fresh sighting.
+        until_ms: last fresh sighting so far.
+        grade: best grade it reached in this run.
+        sku: its model, where it is known.
+        pdi: 16 lower-case hex digits.
+        uuid: NVML UUID.
+        board: board serial.
+        tray: tray serial.
+        server: server serial.
+        rack: rack serial.
+    """
+
+    chip_id: str
+    site: str
+    host: str
+    from_ms: int
+    until_ms: int
+    grade: Grade
+    sku: str | None = None
+    pdi: str | None = None
+    uuid: str | None = None
+    board: str | None = None
+    tray: str | None = None
+    server: str | None = None
+    rack: str | None = None

@@ -49,6 +49,15 @@ class Force(StrEnum):
     PROPOSED = "proposed"
 
 
+class Severity(StrEnum):
+    """How much a finding can hide, weakest first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
 class Document(Record, frozen=True, kw_only=True):
     """A paper that stands behind an entry, by the digest of its bytes."""
 

@@ -26,7 +26,9 @@ from chipledger_server.web.context import Parts
 from chipledger_server.web.openapi import document, framework_document, query_parameters
 from chipledger_server.web.problems import MEDIA_TYPE, problem_of
 from chipledger_server.web.rendering import Pages, environment
-from chipledger_server.web.screens import SCREENS, login_address, provide_travel
+from chipledger_server.web.screens import SCREENS
+from chipledger_server.web.screens.asking import provide_travel
+from chipledger_server.web.screens.session import login_address
 
 API: Final = "/api/v1"
 _LOG: Final = structlog.get_logger("chipledger.site")

@@ -7,7 +7,7 @@ from litestar.testing import TestClient
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.people import revoke_principal, rotate_principal
 from chipledger_server.web.auth import SESSION_S
-from chipledger_server.web.screens import safe_path
+from chipledger_server.web.screens.session import safe_path
 from chipledger_testing.door import OWN_FORM, Door
 from chipledger_testing.scene import Scene
 

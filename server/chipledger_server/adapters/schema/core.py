@@ -1,18 +1,4 @@
-"""The tables of the collector, once, as SQLAlchemy Core metadata.
-
-Three kinds of rows, and what a loss of each would cost:
-
-- *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
-  `host_keys`. Append-only; nothing derived can replace them.
-- *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
-  `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`, `timers`. Recomputed from
-  the record by replaying the sequencer's function.
-- *working*: `enrolment_codes`, `attempts`, `proposals`, `evidence_due`, `principals`, `downtime`,
-  `sequencer`.
-
-Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. Digests are 32
-raw bytes in columns and base64url on the wire.
-"""
+"""Hosts, their reports, what is known of chips, and the log."""
 
 from sqlalchemy import (
     BigInteger,

@@ -1,0 +1,91 @@
+"""The tables of the collector, once, as SQLAlchemy Core metadata.
+
+Three kinds of rows, and what a loss of each would cost:
+
+- *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
+  `host_keys`. Append-only; nothing derived can replace them.
+- *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
+  `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`, `timers`. Recomputed from
+  the record by replaying the sequencer's function.
+- *working*: `enrolment_codes`, `attempts`, `proposals`, `evidence_due`, `principals`, `downtime`,
+  `sequencer`.
+
+Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. Digests are 32
+raw bytes in columns and base64url on the wire.
+"""
+
+from chipledger_server.adapters.schema.core import (
+    Position,
+    attempts,
+    blobs,
+    build_hosts,
+    builds,
+    chip_aliases,
+    chips,
+    claims,
+    collector,
+    device_keys,
+    disputes,
+    downtime,
+    enrolment_codes,
+    evidence_due,
+    findings,
+    host_keys,
+    hosts,
+    inventories,
+    inventory_chips,
+    ledger_events,
+    log_runs,
+    metadata,
+    odometers,
+    presence,
+    principals,
+    proposals,
+    records,
+    refusals,
+    rounds,
+    sequencer,
+    signatures,
+    sites,
+    slots,
+    timers,
+    tokens,
+)
+
+__all__ = [
+    "Position",
+    "attempts",
+    "blobs",
+    "build_hosts",
+    "builds",
+    "chip_aliases",
+    "chips",
+    "claims",
+    "collector",
+    "device_keys",
+    "disputes",
+    "downtime",
+    "enrolment_codes",
+    "evidence_due",
+    "findings",
+    "host_keys",
+    "hosts",
+    "inventories",
+    "inventory_chips",
+    "ledger_events",
+    "log_runs",
+    "metadata",
+    "odometers",
+    "presence",
+    "principals",
+    "proposals",
+    "records",
+    "refusals",
+    "rounds",
+    "sequencer",
+    "signatures",
+    "sites",
+    "slots",
+    "timers",
+    "tokens",
+]

@@ -1,0 +1,32 @@
+"""What the collector finds by itself: types, severities, words, and innocent explanations.
+
+A finding is a fact that somebody should explain, never a verdict. Two kinds: a *condition* of
+a host or site is resolved when it ends; an *event* has happened and stays open.
+"""
+
+from chipledger_book.terms import Severity
+from chipledger_server.domain.findings.innocent import INNOCENT
+from chipledger_server.domain.findings.kinds import SEVERITY, Kind
+from chipledger_server.domain.findings.record import (
+    MOST_LISTED,
+    About,
+    Detail,
+    FindingRecord,
+    encode_detail,
+    finding_id,
+)
+from chipledger_server.domain.findings.words import in_words
+
+__all__ = [
+    "INNOCENT",
+    "MOST_LISTED",
+    "SEVERITY",
+    "About",
+    "Detail",
+    "FindingRecord",
+    "Kind",
+    "Severity",
+    "encode_detail",
+    "finding_id",
+    "in_words",
+]

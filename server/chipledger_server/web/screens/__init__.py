@@ -1,0 +1,10 @@
+"""The screens: pages rendered here, no script, every number beside the words that limit it."""
+
+from typing import Final
+
+from litestar.handlers import HTTPRouteHandler
+
+from chipledger_server.web.screens import fleet, session
+
+SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (*session.SCREENS, *fleet.SCREENS)
+"""Every route of the screens."""
