@@ -120,6 +120,19 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _UnixServer(socketserver.UnixStreamServer):
+    """Listens before its path appears: whoever finds the socket is answered."""
+
+    def __init__(self, path: Path, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._path = path
+        self._unready = path.with_name(f".{path.name}")
+        self._unready.unlink(missing_ok=True)
+        super().__init__(str(self._unready), handler)
+
+    def server_activate(self) -> None:  # type: ignore[explicit-override] # once it is bound
+        super().server_activate()
+        self._unready.replace(self._path)
+        self.server_address = str(self._path)
+
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:  # type: ignore[explicit-override] # handlers want an address
         request, _ = super().get_request()
         return request, ("local", 0)
@@ -129,8 +142,6 @@ def _listen(
     listen: str, handler: type[BaseHTTPRequestHandler]
 ) -> socketserver.TCPServer | socketserver.UnixStreamServer:
     if listen.startswith(UNIX_PREFIX):
-        path = Path(listen.removeprefix(UNIX_PREFIX))
-        path.unlink(missing_ok=True)
-        return _UnixServer(str(path), handler)
+        return _UnixServer(Path(listen.removeprefix(UNIX_PREFIX)), handler)
     host, _, port = listen.rpartition(":")
     return socketserver.TCPServer((host.strip("[]"), int(port)), handler)
