@@ -70,6 +70,7 @@ __all__ = [
     "Role",
     "SiteDeclared",
     "Statement",
+    "StatementRecord",
     "Strength",
     "decode_event",
     "encode_event",
@@ -175,6 +176,22 @@ class LedgerRecord(Record, frozen=True, kw_only=True):
     event: Event
     recorded_at_ms: Millis
     statements: Annotated[tuple[Statement, ...], msgspec.Meta(max_length=64)] = ()
+    v: Literal[1] = 1
+
+
+class StatementRecord(Record, frozen=True, kw_only=True):
+    """A statement on an event that the ledger holds already, as it stands in the ledger.
+
+    Attributes:
+        of: id of the event.
+        recorded_at_ms: when the collector took it up; `known_at` asks for this time.
+        statement: who stands behind the event besides those who did.
+        v: version of this format.
+    """
+
+    of: Digest
+    recorded_at_ms: Millis
+    statement: Statement
     v: Literal[1] = 1
 
 

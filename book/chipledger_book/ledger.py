@@ -23,6 +23,7 @@ from chipledger_book.events import (
     Received,
     SiteDeclared,
     Statement,
+    StatementRecord,
     event_id,
 )
 from chipledger_book.licences import Licence
@@ -37,6 +38,7 @@ from chipledger_book.movements import (
 )
 from chipledger_book.parties import Site
 from chipledger_book.terms import EventId
+from chipledger_evidence.codec import encode_canonical
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 M = TypeVar("M", bound=Event)
@@ -68,6 +70,7 @@ class Book:
         self._events: dict[EventId, Event] = {}
         self._corrections: dict[EventId, EventId] = {}
         self._statements: dict[EventId, tuple[Statement, ...]] = {}
+        self._recorded: dict[EventId, int] = {}
         self._answers: dict[EventId, list[Booked[Event]]] = {}
         self._moves: dict[str, list[Booked[Event]]] = {}
         self._sites: dict[str, list[Booked[SiteDeclared]]] = {}
@@ -77,13 +80,21 @@ class Book:
         self._holders: dict[Name, list[EventId]] = {}
 
     def add(self, record: LedgerRecord) -> EventId:
-        """Take up one record and return its event's id; a known event changes nothing."""
+        """Take up one record and return its event's id.
+
+        A record of a known event books nothing again; what it says of who stands behind it, and
+        that it was recorded earlier, is kept.
+        """
         event = record.event
         key = event_id(event)
-        if key in self._events:
+        known = key in self._events
+        self._recorded[key] = min(
+            self._recorded.get(key, record.recorded_at_ms), record.recorded_at_ms
+        )
+        self._stand(key, record.statements)
+        if known:
             return key
         self._events[key] = event
-        self._statements[key] = record.statements
         if isinstance(event, SiteDeclared):
             self._sites.setdefault(event.site.id, []).append(Booked(id=key, event=event))
         elif isinstance(event, LicenceGranted):
@@ -95,6 +106,22 @@ class Book:
         else:
             self._take(Booked(id=key, event=event))
         return key
+
+    def state(self, later: StatementRecord) -> None:
+        """Take up a statement made on an event after it was entered; a known one changes nothing.
+
+        The event may come later: a book is the same whatever order its records arrive in.
+        """
+        self._stand(EventId(later.of), (later.statement,))
+
+    def _stand(self, key: EventId, statements: Iterable[Statement]) -> None:
+        """Add to those who stand behind an event."""
+        known = self._statements.get(key, ())
+        new = {*known, *statements}
+        if len(new) == 1:  # a book of a million events has mostly such
+            self._statements[key] = tuple(new)
+        elif len(new) != len(known):
+            self._statements[key] = tuple(sorted(new, key=_spoken))
 
     def _take(self, entry: Booked[Received | Movement | Remark]) -> None:
         """Index an event of a site, what it answers, and the names it puts on the book."""
@@ -120,8 +147,12 @@ class Book:
         return self._corrections.get(key)
 
     def statements(self, key: EventId) -> tuple[Statement, ...]:
-        """Return who stands behind an event, as it was recorded first."""
+        """Return who stands behind an event, whenever they said so, the first to speak first."""
         return self._statements.get(key, ())
+
+    def recorded_at(self, key: EventId) -> int | None:
+        """Return when the ledger took an event up (Unix ms), None for one that it does not hold."""
+        return self._recorded.get(key)
 
     def answers(self, key: EventId, as_of_ms: int) -> tuple[Booked[Event], ...]:
         """Return the standing events up to a time that name an event as their first side."""
@@ -224,13 +255,24 @@ class Book:
         return tuple(sorted(standing, key=lambda entry: (entry.event.occurred_at_ms, entry.id)))
 
 
-def fold(records: Iterable[LedgerRecord], *, known_at_ms: int | None = None) -> Book:
+def fold(
+    records: Iterable[LedgerRecord | StatementRecord], *, known_at_ms: int | None = None
+) -> Book:
     """Return the book of everything recorded up to a time (inclusive), or of everything."""
     book = Book()
     for record in records:
-        if known_at_ms is None or record.recorded_at_ms <= known_at_ms:
+        if known_at_ms is not None and record.recorded_at_ms > known_at_ms:
+            continue
+        if isinstance(record, StatementRecord):
+            book.state(record)
+        else:
             book.add(record)
     return book
+
+
+def _spoken(statement: Statement) -> tuple[int, bytes]:
+    """Return what statements are ordered by: when they were made, then what they say."""
+    return statement.stated_at_ms, encode_canonical(statement)
 
 
 def answered_by(event: Event) -> EventId | None:
