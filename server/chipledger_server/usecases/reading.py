@@ -10,9 +10,11 @@ from typing import Protocol
 
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import LedgerRecord
+from chipledger_book.physical import Stay
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.usecases.physical import Claim, Rival
+from chipledger_server.usecases.stays import StayRule
 from chipledger_server.usecases.views import (
     ChainLink,
     ChipSummary,
@@ -200,6 +202,14 @@ class Snapshot(Protocol):
 
     def disputed(self, when: When, *, site: str) -> frozenset[tuple[int, str]]:
         """Return chip and host of claims on those chips that do not count."""
+        ...
+
+    def stays(self, when: When, *, site: str, rule: StayRule) -> Sequence[Stay]:
+        """Return the history of the chips that hosts of a site showed there, by chip and time."""
+        ...
+
+    def stays_of(self, when: When, names: Collection[str], *, rule: StayRule) -> Sequence[Stay]:
+        """Return the history, at any site, of the chips that a PDI, UUID or board serial names."""
         ...
 
     def newest_round(self, host: str, when: When) -> EvidenceRound | None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, select
 
 from chipledger_book.events import LedgerRecord
+from chipledger_book.physical import Stay
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.adapters import schema
@@ -22,6 +23,7 @@ from chipledger_server.adapters.reads import (
     log,
     results,
     sightings,
+    stays,
 )
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.reading import (
@@ -35,6 +37,7 @@ from chipledger_server.usecases.reading import (
     Sightings,
     When,
 )
+from chipledger_server.usecases.stays import StayRule
 from chipledger_server.usecases.views import (
     ChainLink,
     ChipSummary,
@@ -87,6 +90,14 @@ class SqlSnapshot:
     def disputed(self, when: When, *, site: str) -> frozenset[tuple[int, str]]:
         """Return chip and host of claims on those chips that do not count."""
         return sightings.disputed(self._connection, when, site=site)
+
+    def stays(self, when: When, *, site: str, rule: StayRule) -> Sequence[Stay]:
+        """Return the history of the chips that hosts of a site showed there."""
+        return stays.stays(self._connection, when, site=site, rule=rule)
+
+    def stays_of(self, when: When, names: Collection[str], *, rule: StayRule) -> Sequence[Stay]:
+        """Return the history, at any site, of the chips that some names name."""
+        return stays.stays_of(self._connection, when, names, rule=rule)
 
     def newest_round(self, host: str, when: When) -> EvidenceRound | None:
         """Return the newest round of device evidence of a host."""

@@ -32,7 +32,7 @@ def newest_runs(when: When, *, site: str | None = None, host: str | None = None)
         .correlate(schema.hosts)
         .scalar_subquery()
     )
-    query = select(*_RUN_COLUMNS, _until(at).label("until_ms")).select_from(
+    query = select(*_RUN_COLUMNS, until_of(at).label("until_ms")).select_from(
         schema.hosts.join(schema.presence, _RUNS.id == newest)
     )
     if site is not None:
@@ -67,7 +67,7 @@ def claims(
     )
     found = connection.execute(query).mappings().all()
     rows = found if not any(row["suspended"] for row in found) else _with_suspended(found)
-    later = _later_pdi(connection, rows, when)
+    later = later_pdi(connection, rows, when)
     return [_claim(row, later) for row in rows]
 
 
@@ -123,7 +123,7 @@ def rivals(connection: Connection, when: When, *, site: str) -> list[Rival]:
     mine = _DEVICES.alias("mine")
     other = _DEVICES.alias("other")
     seen = (
-        select(other.c.chip, _RUNS.host, _until(at).label("until_ms"))
+        select(other.c.chip, _RUNS.host, until_of(at).label("until_ms"))
         .select_from(
             runs.join(mine, mine.c.inventory == runs.c.inventory)
             .join(other, other.c.chip == mine.c.chip)
@@ -165,7 +165,7 @@ def downtime(connection: Connection, when: When) -> list[tuple[int, int]]:
     return [(row.from_ms, row.to_ms) for row in connection.execute(query)]
 
 
-def _until(at: int) -> Any:  # noqa: ANN401 - an SQL expression
+def until_of(at: int) -> Any:  # noqa: ANN401 - an SQL expression
     """Return the end of a run as known at a time: of a running one, its host's newest report."""
     end = func.coalesce(_RUNS.until_ms, _HOSTS.fresh_ms, _RUNS.since_ms)
     return case((end > at, literal(at)), else_=end)
@@ -192,7 +192,7 @@ def _open(column: Any, at: int) -> Any:  # noqa: ANN401 - SQL expressions
     return or_(column.is_(None), column > at)
 
 
-def _later_pdi(
+def later_pdi(
     connection: Connection, rows: Sequence[Mapping[Any, Any]], when: When
 ) -> dict[int, str]:
     """Return the PDI, learnt by other reports, of chips whose inventory does not give it.

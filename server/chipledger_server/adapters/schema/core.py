@@ -304,6 +304,7 @@ inventory_chips = Table(
     Column("subsystem", Text),
     Column("bdf", Text),
     Index("ix_inventory_chips_chip", "chip"),
+    Index("ix_inventory_chips_serial", "serial"),
 )
 
 presence = Table(

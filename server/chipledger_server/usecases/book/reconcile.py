@@ -18,6 +18,7 @@ from chipledger_evidence.appraisal.policy import AppraisalPolicy
 from chipledger_server.usecases.limits import CANNOT_SEE
 from chipledger_server.usecases.physical import Patience, Settled, Standing, seen_chips, settle
 from chipledger_server.usecases.reading import HostsAsked, Snapshot, When
+from chipledger_server.usecases.stays import StayRule
 from chipledger_server.usecases.views import Answer, Digest
 
 
@@ -34,6 +35,11 @@ class Measure:
     tables: Tables
     silence_limit_ms: int
     appraisal: AppraisalPolicy
+
+    @property
+    def stay_rule(self) -> StayRule:
+        """What joins sightings of a chip to its history."""
+        return StayRule(silence_limit_ms=self.silence_limit_ms, catalogue=self.tables.catalogue)
 
     def patience(self, downtime: Sequence[tuple[int, int]]) -> Patience:
         """Return how old what we know may be, the collector's own downtime left out."""
