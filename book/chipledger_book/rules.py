@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from chipledger_book.calendars import Calendars
 from chipledger_book.catalogue import Catalogue, Eccn, Positive, Sku
 from chipledger_book.errors import Code, refuse
 from chipledger_book.parties import Site
@@ -147,11 +148,13 @@ class Tables:
         catalogue: chip models.
         countries: country lists.
         rules: the rule set, or None to hold licences alone against the book.
+        calendars: which reports are due when; no verdict uses it.
     """
 
     catalogue: Catalogue
     countries: CountryLists
     rules: RuleSet | None = None
+    calendars: Calendars | None = None
 
     def versions(self) -> tuple[TableVersion, ...]:
         """Return what a verdict must write down of them."""

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from chipledger_book.calendars import Calendars, check_calendars
 from chipledger_book.catalogue import Catalogue, check_catalogue
 from chipledger_book.rules import (
     CountryLists,
@@ -42,6 +43,18 @@ def rule_set_2025() -> RuleSet:
     return check_rule_set(parse_table(data, RuleSet), country_lists())
 
 
+@cache
+def calendars() -> Calendars:
+    """Return the reporting calendars of the United States export rules."""
+    data = (_DATA / "us-reporting-calendars-2025-01-13.json").read_bytes()
+    return check_calendars(parse_table(data, Calendars))
+
+
 def tables() -> Tables:
     """Return the shipped tables under the rule set of January 2025."""
-    return Tables(catalogue=catalogue(), countries=country_lists(), rules=rule_set_2025())
+    return Tables(
+        catalogue=catalogue(),
+        countries=country_lists(),
+        rules=rule_set_2025(),
+        calendars=calendars(),
+    )
