@@ -57,11 +57,32 @@ class Code(StrEnum):
     SIGN_OFF_OUT_OF_ORDER = "sign-off-out-of-order"
     STATEMENT_MISSING = "statement-missing"
     STATEMENT_BY_WRONG_ROLE = "statement-by-wrong-role"
+    # what parties sign
+    MALFORMED_STATEMENT = "malformed-statement"
+    STATEMENT_OF_ANOTHER_EVENT = "statement-of-another-event"
+    STATEMENT_CONTRADICTS = "statement-contradicts"
+    STATEMENT_BY_WRONG_PARTY = "statement-by-wrong-party"
+    STATEMENT_BEFORE_EVENT = "statement-before-event"
+    STATEMENT_IN_FUTURE = "statement-in-future"
+    # import files
+    IMPORT_TOO_LARGE = "import-too-large"
+    MALFORMED_IMPORT = "malformed-import"
+    UNKNOWN_COLUMN = "unknown-column"
+    UNKNOWN_EVENT_KIND = "unknown-event-kind"
+    CELL_MISSING = "cell-missing"
+    CELL_MALFORMED = "cell-malformed"
+    CELL_UNUSED = "cell-unused"
+    ROW_REPEATED = "row-repeated"
+    ROWS_DISAGREE = "rows-disagree"
     # tables of rules
     MALFORMED_TABLE = "malformed-table"
     TABLE_DATES_OVERLAP = "table-dates-overlap"
     TABLE_ENTRY_REPEATED = "table-entry-repeated"
     UNKNOWN_COUNTRY_LIST = "unknown-country-list"
+    TABLE_DATES_WRONG = "table-dates-wrong"
+    TABLE_DATES_GAP = "table-dates-gap"
+    TABLE_VERSION_EXISTS = "table-version-exists"
+    UNKNOWN_TABLE = "unknown-table"
     # documents
     DOCUMENT_TOO_LARGE = "document-too-large"
     MALFORMED_DOCUMENT = "malformed-document"
@@ -87,6 +108,16 @@ class Code(StrEnum):
     SERIAL_REWRITTEN = "serial-rewritten"
     ANSWER_NOT_ASKED = "answer-not-asked"
     ANSWER_WITHOUT_EVIDENCE = "answer-without-evidence"
+    # cases
+    CASE_STEP_NOT_POSSIBLE = "case-step-not-possible"
+    CASE_STEP_FORBIDDEN = "case-step-forbidden"
+    CASE_SECOND_PERSON = "case-second-person"
+    CASE_OUTSIDE_SCOPE = "case-outside-scope"
+    CASE_REASON_MISSING = "case-reason-missing"
+    CASE_EVIDENCE_MISSING = "case-evidence-missing"
+    CASE_EXPIRY_WRONG = "case-expiry-wrong"
+    CASE_OWNER_MISSING = "case-owner-missing"
+    CASE_MEMBER_NOT_TAKEN = "case-member-not-taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
