@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from msgspec.structs import replace
+
 from chipledger_book.catalogue import Catalogue
 from chipledger_book.errors import Code, Problem
 from chipledger_book.events import MAX_PIECES, ByChip, ByCount, ByUnit, Line
@@ -47,11 +49,11 @@ def lines_problems(
     for position, line in enumerate(lines):
         yield from _line_problems(line, day_of(at_ms), catalogue, f"{member}[{position}]")
     seen: set[Name] = set()
-    for name in names_of(lines):
+    for where, name in named_places(lines, member=member):
         if any(clash in seen for clash in _clashes(name)):
             yield Problem(
                 code=Code.DUPLICATE_SERIAL,
-                where=member,
+                where=where,
                 detail=f"{name[0]} {name[1]} stands twice in this event",
                 hint="list every chip, board and unit once",
             )
@@ -66,17 +68,30 @@ def arrival_problems(
     What left since may arrive again. `returning` from a vendor may be what was sent there,
     whether the vendor's side stands or not.
     """
-    for name in names_of(lines):
+    for where, name in named_places(lines):
         for clash in _clashes(name):
             for holder in book.holders(clash):
                 if _still_there(clash, holder, book, catalogue, returning=returning):
                     yield Problem(
                         code=Code.SERIAL_ALREADY_RECEIVED,
-                        where="lines",
+                        where=where,
                         detail=f"{name[0]} {name[1]} is already received by event {holder}",
                         hint="correct that receipt if it is wrong; it cannot arrive twice",
                     )
                     break
+
+
+def named_places(lines: Iterable[Line], *, member: str = "lines") -> Iterator[tuple[str, Name]]:
+    """Yield every name that lines give, with the path at which it stands."""
+    for position, line in enumerate(lines):
+        at = f"{member}[{position}]"
+        if isinstance(line, ByChip):
+            for place, chip in enumerate(line.chips):
+                one = (replace(line, chips=(chip,)),)
+                yield from ((f"{at}.chips[{place}]", name) for name in names_of(one))
+        else:
+            names = enumerate(names_of((line,)))
+            yield from ((f"{at}.serials[{place}]", name) for place, name in names)
 
 
 def _clashes(name: Name) -> list[Name]:
