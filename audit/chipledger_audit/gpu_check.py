@@ -9,6 +9,7 @@ from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.gpu.device import DeviceClass
 from chipledger_evidence.gpu.errors import GpuCode
 from chipledger_evidence.gpu.facts import FACTS, EvidenceFacts, Fact, Level, level
+from chipledger_evidence.gpu.manifests import Stored
 from chipledger_evidence.gpu.roots import TrustAnchors
 from chipledger_evidence.gpu.verify import verify_evidence
 from chipledger_evidence.gpu.witness import Witness, WitnessResult, cross_witness
@@ -72,7 +73,7 @@ def check_pieces(
     pins: TrustAnchors,
     now: datetime,
     crls: Sequence[bytes] | None = None,
-    manifests: Mapping[str, bytes] | None = None,
+    manifests: Mapping[str, Stored] | None = None,
 ) -> GpuCheck:
     """Return what `pieces` show; arguments as those of `verify_evidence`."""
     verdicts = []

@@ -14,12 +14,13 @@ import msgspec
 from chipledger_audit.ear_check import check_ear, describe_ear, ear_json, read_key
 from chipledger_audit.gpu_check import check_pieces, describe_gpu
 from chipledger_audit.gpu_files import FilesError, read_bounded, read_evidence, read_stored
+from chipledger_audit.manifest_files import read_manifests
 from chipledger_audit.token_check import check_token, describe
 from chipledger_audit.wiring import now
 from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.errors import EvidenceError
 from chipledger_evidence.gpu.envelope import NONCE_BYTES
-from chipledger_evidence.gpu.roots import NVIDIA
+from chipledger_evidence.gpu.roots import NVIDIA, NVIDIA_MANIFESTS
 from chipledger_evidence.token import parse_compact
 
 HOLDS = 0
@@ -49,14 +50,18 @@ def _token(arguments: argparse.Namespace) -> int:
 
 
 def _gpu_evidence(arguments: argparse.Namespace) -> int:
-    crls, manifests = arguments.crls, arguments.manifests
+    crls = None if arguments.crls is None else read_stored(arguments.crls)
+    manifests = None if arguments.manifests is None else read_stored(arguments.manifests)
+    at = now()
     check = check_pieces(
         read_evidence(arguments.path),
         nonce=arguments.nonce,
         pins=NVIDIA,
-        now=now(),
-        crls=None if crls is None else list(read_stored(crls).values()),
-        manifests=None if manifests is None else read_stored(manifests),
+        now=at,
+        crls=None if crls is None else list(crls.values()),
+        manifests=None
+        if manifests is None
+        else read_manifests(manifests, pins=NVIDIA_MANIFESTS, now=at),
     )
     _show(check, describe_gpu(check), arguments)
     return HOLDS if check.genuine else REFUSED

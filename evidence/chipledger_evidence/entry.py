@@ -29,6 +29,7 @@ class EntryType(StrEnum):
     RULE_SET = "rule-set"
     EVENT = "event"
     FINDING = "finding"
+    CASE = "case"
     DECISION = "decision"
     STAMP = "stamp"
     CORRECTION = "correction"

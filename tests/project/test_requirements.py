@@ -9,7 +9,7 @@ import pytest
 from chipledger_testing.suites import CHECKOUT
 
 FILES = sorted((CHECKOUT / "requirements").glob("*.txt"))
-ROLES = {"audit", "agent", "server", "demo", "dev", "tpm", "tpm-build"}
+ROLES = {"audit", "agent", "manifests", "server", "demo", "dev", "tpm", "tpm-build"}
 APART = {"tpm2-pytss", "pkgconfig", "setuptools", "setuptools-scm", "vcs-versioning"}
 """What is built from source against system packages that most machines lack."""
 
@@ -50,7 +50,14 @@ def test_roles_agree_on_versions(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "extra"), [("audit", None), ("agent", "agent"), ("server", "server"), ("tpm", "tpm")]
+    ("role", "extra"),
+    [
+        ("audit", None),
+        ("agent", "agent"),
+        ("manifests", "manifests"),
+        ("server", "server"),
+        ("tpm", "tpm"),
+    ],
 )
 def test_every_declared_dependency_is_pinned(role: str, extra: str | None) -> None:
     """The files were written after the last change of pyproject.toml's dependencies."""

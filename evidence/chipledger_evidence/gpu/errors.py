@@ -37,6 +37,7 @@ class GpuCode(StrEnum):
     REVOKED = "certificate-revoked"
     REVOCATION_UNKNOWN = "revocation-unknown"
     MANIFEST_NOT_CHECKED = "manifest-not-checked"
+    MEASUREMENT_MISMATCH = "measurement-mismatch"
     NOT_JUDGED = "evidence-not-judged"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from chipledger_evidence.gpu.errors import GpuCode, GpuEvidenceError
 from chipledger_evidence.gpu.report import DIGEST_BYTES, Report
 
-DRIVER, VBIOS, CHIP_SKU, PROJECT, PROJECT_SKU = 3, 6, 15, 17, 18
+DRIVER, VBIOS, NVDEC, CHIP_SKU, PROJECT, PROJECT_SKU = 3, 6, 11, 15, 17, 18
 FWID, PDIS, SWITCH_GPU_PDIS, OPAQUE_VERSION, CHIP_NAME, FEATURE = 20, 22, 26, 34, 35, 36
 NEWEST_OPAQUE_VERSION = 1
 PDI_BYTES = 8
@@ -19,6 +19,7 @@ SWITCH_PORTS_FOR_GPUS = 8
 _SHORT_TEXT = re.compile(rb"[ -~]{0,64}")
 _VBIOS_BYTES = 8
 _VBIOS_ORDER = (3, 2, 1, 0, 4)
+_DISABLED = 0x55
 _NO_PDI = frozenset({bytes(PDI_BYTES), b"\xff" * PDI_BYTES})
 _FEATURES = {0: "mpt", 1: "spt", 2: "ppcie"}
 
@@ -67,6 +68,11 @@ def gpu_vbios(report: Report) -> str | None:
     if len(raw) != _VBIOS_BYTES:
         raise GpuEvidenceError(GpuCode.OPAQUE_MALFORMED, f"field {VBIOS} has {len(raw)} bytes")
     return ".".join(f"{raw[place]:02X}" for place in _VBIOS_ORDER)
+
+
+def nvdec_off(report: Report) -> bool:
+    """Tell whether the report says that the NVDEC engine is off: 0x55, little-endian."""
+    return int.from_bytes(report.opaque.get(NVDEC, b""), "little") == _DISABLED
 
 
 def firmware_id(report: Report) -> bytes | None:

@@ -46,3 +46,16 @@ NVIDIA = TrustAnchors(
     ),
 )
 """The one root of NVIDIA's device identities."""
+
+NVIDIA_MANIFESTS = TrustAnchors(
+    version="2026-11-23",
+    roots=(
+        RootPin(
+            name="NVIDIA CoRIM signing Root CA",
+            spki_sha256="dec1dc316477aa851eebdf51327ae9f864bc8d89254657ed1e7eb9168af1e1a3",
+            source="github.com/NVIDIA/nvtrust, verifier_RIM_root.pem, commit 02817309",
+            as_of="2026-11-23",
+        ),
+    ),
+)
+"""The one root of NVIDIA's reference manifests."""

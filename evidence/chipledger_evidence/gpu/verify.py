@@ -24,7 +24,7 @@ from chipledger_evidence.gpu.device import (
 from chipledger_evidence.gpu.envelope import NVIDIA_SPDM, open_envelope
 from chipledger_evidence.gpu.errors import GpuCode, GpuEvidenceError
 from chipledger_evidence.gpu.facts import FACTS, EvidenceFacts, Fact, Level, Reason, level
-from chipledger_evidence.gpu.manifests import check_manifests
+from chipledger_evidence.gpu.manifests import Firmware, Stored, check_manifests
 from chipledger_evidence.gpu.report import SIGNATURE_BYTES, Report, parse_report
 from chipledger_evidence.gpu.revocation import check_revocation
 from chipledger_evidence.gpu.roots import TrustAnchors
@@ -64,7 +64,7 @@ def verify_envelope(
     pins: TrustAnchors,
     now: datetime,
     crls: Sequence[bytes] | None = None,
-    manifests: Mapping[str, bytes] | None = None,
+    manifests: Mapping[str, Stored] | None = None,
 ) -> EvidenceFacts:
     """Return the facts of an evidence blob; of a foreign kind or form, that nothing was checked.
 
@@ -97,7 +97,7 @@ def verify_evidence(
     pins: TrustAnchors,
     now: datetime,
     crls: Sequence[bytes] | None = None,
-    manifests: Mapping[str, bytes] | None = None,
+    manifests: Mapping[str, Stored] | None = None,
 ) -> EvidenceFacts:
     """Return what the evidence shows. Never raises because of what `report` or `chain_pem` hold.
 
@@ -108,7 +108,7 @@ def verify_evidence(
         pins: root keys to believe, :data:`chipledger_evidence.gpu.roots.NVIDIA`.
         now: time at which chain and lists must hold, aware.
         crls: stored revocation lists, DER or PEM; None: not checked.
-        manifests: stored reference manifests by file name; None: not checked.
+        manifests: stored reference manifests by file name, verified; None: not checked.
 
     Raises:
         ValueError: `now` has no time zone: the caller's mistake.
@@ -125,7 +125,8 @@ def verify_evidence(
         case.report(parsed, chain, device)
     if chain is not None and crls is not None:
         case.judge("revocation", lambda: check_revocation(chain, crls, now=now))
-    case.manifests(manifests)
+    if parsed is not None and manifests is not None:
+        case.manifests(parsed, manifests)
     return case.facts()
 
 
@@ -255,23 +256,19 @@ class _Case:
         else:
             self._facts["firmware"] = Fact.PASS
 
-    def manifests(self, manifests: Mapping[str, bytes] | None) -> None:
-        """Say which reference manifests are at hand and why they are not compared."""
-        if manifests is None:
-            return
-        self.judge(
-            "measurements",
-            lambda: check_manifests(
-                manifests,
-                die=self._said.get("die"),
-                driver=self._said.get("driver"),
-                chip_info=self._said.get("chip_info"),
-                board=tuple(
-                    self._said.get(name) for name in ("project", "project_sku", "chip_sku")
-                ),
-                vbios=self._said.get("vbios"),
-            ),
+    def manifests(self, report: Report, manifests: Mapping[str, Stored]) -> None:
+        """Hold the report's measurements against the manifests of its firmware."""
+        board = tuple(self._said.get(name) for name in ("project", "project_sku", "chip_sku"))
+        firmware = Firmware(
+            die=self._said.get("die"),
+            driver=self._said.get("driver"),
+            chip_info=self._said.get("chip_info"),
+            board=board,
+            vbios=self._said.get("vbios"),
+            measurements=report.measurements,
+            nvdec_off=fields.nvdec_off(report),
         )
+        self.judge("measurements", lambda: check_manifests(manifests, firmware))
 
     def facts(self) -> EvidenceFacts:
         """Return everything that was found."""

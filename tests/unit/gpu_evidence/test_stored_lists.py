@@ -1,4 +1,4 @@
-"""Stored revocation lists and manifests: facts of their own, open unless something covers them."""
+"""Stored revocation lists: facts of their own, open unless something covers them."""
 
 from datetime import timedelta
 
@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from chipledger_evidence.gpu.errors import GpuCode
 from chipledger_evidence.gpu.facts import EvidenceFacts, Fact, Level, level
-from chipledger_evidence.gpu.manifests import manifest_ids
 from chipledger_evidence.gpu.verify import verify_evidence
 from chipledger_testing.gpu_pki import NOW, PKI, GpuMaker, Link, key_of
 
@@ -111,34 +110,3 @@ def test_level_that_no_fresh_whole_list_covers_stays_open(lists: list[bytes]) ->
 def test_forged_list_revokes_nothing() -> None:
     """A list counts by its issuer's signature."""
     assert judged([crl(ROOT, FAMILY, key=key_of("a rival"))]).revocation is Fact.NOT_CHECKED
-
-
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        ("NV_GPU_DRIVER_GH100_590.12.xml", "found NV_GPU_DRIVER_GH100_590.12"),
-        ("nv_gpu_vbios_g520_0200_885_9600a50001.swidtag", "found NV_GPU_VBIOS_G520_0200_885"),
-        ("NV_GPU_DRIVER_GH100_570.86.xml", "no manifest of this firmware"),
-    ],
-)
-def test_manifest_at_hand_is_named_and_never_believed(name: str, found: str) -> None:
-    """Its own signature is not verified, so nothing is compared with it: that is what is said."""
-    report, chain = GPU.evidence(NONCE)
-    facts = verify_evidence(
-        report, chain, nonce=NONCE, pins=PKI.pins, now=NOW, manifests={name: b"<xml/>"}
-    )
-    assert (facts.measurements, level(facts)) == (Fact.NOT_CHECKED, Level.CHIP_SIGNED)
-    [reason] = facts.reasons
-    assert reason.code == GpuCode.MANIFEST_NOT_CHECKED
-    assert found in reason.detail
-
-
-def test_manifests_are_named_as_the_maker_names_them() -> None:
-    """Hopper by its die, newer ones by die or chip name."""
-    board = ("1010", "0200", "882")
-    assert manifest_ids(
-        die="GH100", driver="550.144.03", chip_info=None, board=board, vbios="96.00.5E.00.01"
-    ) == ("NV_GPU_DRIVER_GH100_550.144.03", "NV_GPU_VBIOS_1010_0200_882_96005E0001")
-    assert manifest_ids(
-        die="GB202", driver="595.58.03", chip_info="GB202", board=(None,) * 3, vbios=None
-    ) == ("NV_GPU_CC_DRIVER_GB202_595.58.03",)
