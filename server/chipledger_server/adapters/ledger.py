@@ -1,13 +1,14 @@
 """The book's events in the database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, update
 
-from chipledger_book.events import LedgerRecord, decode_event
+from chipledger_book.events import Event, LedgerRecord
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import for_writing
+from chipledger_server.adapters.ledger_marks import bearing
 from chipledger_server.adapters.people import put
 from chipledger_server.usecases.book.entry import EventRow, SiteRow
 from chipledger_server.usecases.decisions import Draft
@@ -19,14 +20,9 @@ class SqlLedgerPage:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def records(self) -> Iterator[LedgerRecord]:
-        """Yield the whole ledger, in the order it was written."""
-        events = schema.ledger_events.c
-        rows = self._connection.execute(
-            select(events.body, events.recorded_ms).order_by(events.pos)
-        )
-        for body, recorded_ms in rows:
-            yield LedgerRecord(event=decode_event(bytes(body)), recorded_at_ms=recorded_ms)
+    def bearing(self, events: Sequence[Event]) -> Sequence[LedgerRecord]:
+        """Return the part of the ledger that bears on admitting some events."""
+        return bearing(self._connection, events)
 
     def append(self, row: EventRow, record: Draft) -> None:
         """Add an event and its log record."""

@@ -6,7 +6,8 @@ Three kinds of rows, and what a loss of each would cost:
   `host_keys`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
   `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`, `timers`. Recomputed from
-  the record by replaying the sequencer's function.
+  the record by replaying the sequencer's function. `ledger_marks`: from `ledger_events`, by
+  whoever finds it behind.
 - *working*: `enrolment_codes`, `attempts`, `proposals`, `evidence_due`, `principals`, `downtime`,
   `sequencer`.
 
@@ -51,6 +52,7 @@ from chipledger_server.adapters.schema.core import (
     timers,
     tokens,
 )
+from chipledger_server.adapters.schema.marks import ledger_marked, ledger_marks
 
 __all__ = [
     "Position",
@@ -73,6 +75,8 @@ __all__ = [
     "inventories",
     "inventory_chips",
     "ledger_events",
+    "ledger_marked",
+    "ledger_marks",
     "log_runs",
     "metadata",
     "odometers",

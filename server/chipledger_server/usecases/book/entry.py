@@ -5,7 +5,7 @@ it was held against everything the book already says. Entering the same event ag
 nothing and says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -82,8 +82,8 @@ class SiteRow:
 class LedgerPage(Protocol):
     """An open write transaction on the ledger; nobody else writes while it is open."""
 
-    def records(self) -> Iterator[LedgerRecord]:
-        """Yield the whole ledger."""
+    def bearing(self, events: Sequence[Event]) -> Sequence[LedgerRecord]:
+        """Return the part of the ledger that bears on admitting some events, however long it is."""
 
     def append(self, row: EventRow, record: Draft) -> None:
         """Add an event and its log record."""
@@ -138,20 +138,20 @@ def enter(
     """
     key = event_id(event)
     with ledger.writing() as page:
-        book = fold(page.records())
+        book = fold(page.bearing((event,)))
         if book.event(key) is not None and book.corrected_by(key) is None:
             return Entered(id=key, event=event, known_before=True)
         known = _said_before(event, book) if undated else None
         if known is not None:
             return known
         admit(event, book, tables, now_ms=hand.now_ms)
-        statements = (_statement(speaker or Speaker(), hand, event),)
+        statements = (statement_of(speaker or Speaker(), hand, event),)
         if wrong := tuple(statement_problems(event, statements)):
             raise BookError(wrong)
         record = LedgerRecord(event=event, recorded_at_ms=hand.now_ms, statements=statements)
-        page.append(_row(event, key, book, hand), _draft(record, key, hand))
+        page.append(row_of(event, key, book, hand), draft_of(record, key, hand))
         book.add(record)
-        changed = _declared_site(event, book)
+        changed = declared_site(event, book)
         if changed is not None:
             page.put_site(changed)
     return Entered(id=key, event=event, known_before=False)
@@ -186,7 +186,7 @@ def _repeated(receipt: Booked[Received | Movement]) -> Refusal:
     )
 
 
-def _statement(speaker: Speaker, hand: Hand, event: Event) -> Statement:
+def statement_of(speaker: Speaker, hand: Hand, event: Event) -> Statement:
     """Return what an account says; of a paper it accepted, no more than that."""
     paper = isinstance(event, Confirmed) and event.document is not None
     return Statement(
@@ -198,7 +198,7 @@ def _statement(speaker: Speaker, hand: Hand, event: Event) -> Statement:
     )
 
 
-def _draft(record: LedgerRecord, key: EventId, hand: Hand) -> Draft:
+def draft_of(record: LedgerRecord, key: EventId, hand: Hand) -> Draft:
     kinds = {LicenceGranted: EntryType.LICENCE, Correction: EntryType.CORRECTION}
     return Draft(
         kind=kinds.get(type(record.event), EntryType.EVENT),
@@ -210,7 +210,7 @@ def _draft(record: LedgerRecord, key: EventId, hand: Hand) -> Draft:
     )
 
 
-def _row(event: Event, key: EventId, book: Book, hand: Hand) -> EventRow:
+def row_of(event: Event, key: EventId, book: Book, hand: Hand) -> EventRow:
     subject = _subject(event, book)
     site, parent, consignee = _about(subject)
     return EventRow(
@@ -246,7 +246,7 @@ def _about(event: Event) -> tuple[str | None, str | None, str | None]:
     return getattr(event, "site", None), None, None
 
 
-def _declared_site(event: Event, book: Book) -> SiteRow | None:
+def declared_site(event: Event, book: Book) -> SiteRow | None:
     """Return the present form of the site whose declarations the event changed, if any."""
     declared = event
     if isinstance(event, Correction):
