@@ -16,6 +16,7 @@ from chipledger_book.errors import Code, refuse
 from chipledger_book.parties import Site
 from chipledger_book.tables import Table, TableVersion, in_force_on, overlap, version_of
 from chipledger_book.terms import Country, Force, Name, Record, Text
+from chipledger_book.timers import Timers
 
 
 class CountryList(Record, frozen=True, kw_only=True):
@@ -155,6 +156,7 @@ class Tables:
     countries: CountryLists
     rules: RuleSet | None = None
     calendars: Calendars | None = None
+    timers: Timers | None = None
 
     def versions(self) -> tuple[TableVersion, ...]:
         """Return what a verdict must write down of them."""

@@ -18,6 +18,7 @@ from chipledger_book.rules import (
     check_rule_set,
 )
 from chipledger_book.tables import parse_table
+from chipledger_book.timers import Timers, check_timers
 
 _DATA: Final = files("chipledger_book") / "data"
 
@@ -44,6 +45,13 @@ def rule_set_2025() -> RuleSet:
 
 
 @cache
+def timers() -> Timers:
+    """Return the newest shipped timers, thresholds and severities: proposed by Chipledger."""
+    data = (_DATA / "chipledger-timers-2026-11-23.json").read_bytes()
+    return check_timers(parse_table(data, Timers))
+
+
+@cache
 def calendars() -> Calendars:
     """Return the reporting calendars of the United States export rules."""
     data = (_DATA / "us-reporting-calendars-2025-01-13.json").read_bytes()
@@ -57,4 +65,5 @@ def tables() -> Tables:
         countries=country_lists(),
         rules=rule_set_2025(),
         calendars=calendars(),
+        timers=timers(),
     )

@@ -15,7 +15,7 @@ from chipledger_book.terms import Force, Name, Record, Text
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.ids import Digest, sha256_b64
 
-TableKind = Literal["calendars", "chip-catalogue", "country-lists", "rule-set"]
+TableKind = Literal["calendars", "chip-catalogue", "country-lists", "rule-set", "timers"]
 
 
 class TableHead(Record, frozen=True, kw_only=True):
