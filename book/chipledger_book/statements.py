@@ -1,9 +1,21 @@
 """Who stands behind an event, and how strongly."""
 
 from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
 
 from chipledger_book.terms import Millis, Name, PartyName, Record
-from chipledger_evidence.ids import Digest
+from chipledger_evidence.ids import Digest, whole
+
+MAX_SIGNED_CHARACTERS: Final = 2048
+
+CompactJws = Annotated[
+    str,
+    whole(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"),
+    msgspec.Meta(max_length=MAX_SIGNED_CHARACTERS),
+]
+"""A signed statement as it was made: header, payload and signature (RFC 7515 section 7.1)."""
 
 
 class Role(StrEnum):
@@ -36,7 +48,8 @@ class Statement(Record, frozen=True, kw_only=True):
         principal: the account, or the thumbprint of the key.
         stated_at_ms: when.
         party: who; absent where the role says it (collector, auditor).
-        evidence: digest of signature, assertion or accepted document, where there is one.
+        evidence: digest of assertion or accepted document, where there is one.
+        signed: what the party signed, of strength party-key, so that anybody can check it.
     """
 
     role: Role
@@ -45,3 +58,4 @@ class Statement(Record, frozen=True, kw_only=True):
     stated_at_ms: Millis
     party: PartyName | None = None
     evidence: Digest | None = None
+    signed: CompactJws | None = None

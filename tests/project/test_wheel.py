@@ -44,7 +44,7 @@ class Role:
 
     name: str
     extra: str
-    program: str
+    programs: tuple[str, ...]
     packages: tuple[str, ...]
     absent: frozenset[str]
 
@@ -56,21 +56,21 @@ ROLES = (
     Role(
         name="audit",
         extra="",
-        program="chipledger-verify",
+        programs=("chipledger-verify", "chipledger-audit", "chipledger-sign"),
         packages=LIBRARIES,
         absent=AGENT_ONLY | SERVER_ONLY,
     ),
     Role(
         name="agent",
         extra="[agent]",
-        program="chipledger-agent",
+        programs=("chipledger-agent",),
         packages=("chipledger_evidence", "chipledger_agent"),
         absent=SERVER_ONLY,
     ),
     Role(
         name="server",
         extra="[server]",
-        program="chipledger-server",
+        programs=("chipledger-server",),
         packages=(*LIBRARIES, "chipledger_server"),
         absent=AGENT_ONLY,
     ),
@@ -139,7 +139,8 @@ def test_a_role_gets_what_it_needs_and_nothing_of_the_others(
         "import importlib.metadata as m; print(*(d.name.lower() for d in m.distributions()))",
     )
 
-    assert run(str(tmp_path / "bin" / role.program), "--help").startswith("usage:")
+    for program in role.programs:
+        assert run(str(tmp_path / "bin" / program), "--help").startswith("usage:")
     assert foreign.split() == []
     allowed = distributions(requirements.read_text(encoding="utf-8")) | {"chipledger"}
     assert {re.sub(r"[-_.]+", "-", name) for name in installed.split()} <= allowed

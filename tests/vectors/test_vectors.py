@@ -10,6 +10,8 @@ import pytest
 
 from chipledger_book.counts.population import Population, digest_of
 from chipledger_book.counts.sampling import Plan, draw
+from chipledger_book.errors import BookError
+from chipledger_book.signing import read_event_file, read_party_statement, write_event_file
 from chipledger_evidence import merkle
 from chipledger_evidence.appraisal.ear_reader import read_ear
 from chipledger_evidence.appraisal.errors import EarError
@@ -149,3 +151,28 @@ def test_sampling_vector(row: dict[str, Any]) -> None:
     assert digest_of(population) == row["population_digest"]
     assert digest_of(plan) == row["plan_digest"]
     assert [one.unit.id for one in draw(plan, population, seed).units] == row["drawn"]
+
+
+@pytest.mark.parametrize("row", named("statements.json"))
+def test_statement_vector(row: dict[str, Any]) -> None:
+    """Each statement of a party stands, or is refused with the code written beside it."""
+    key = load_jwk(msgspec.convert(row["jwk"], Jwk))
+    try:
+        read_party_statement(row["statement"].encode()).by(key)
+        verdict = "ok"
+    except (BookError, EvidenceError) as error:
+        verdict = str(error.code)
+    assert verdict == row["verdict"]
+
+
+@pytest.mark.parametrize("row", named("signed-events.json"))
+def test_signed_event_vector(row: dict[str, Any]) -> None:
+    """Each signed event is read, or refused with everything that is wrong with it."""
+    data = row["file"].encode()
+    try:
+        read = read_event_file(data)
+        codes = []
+        assert write_event_file(read.event, [one.text for one in read.statements]) == data
+    except BookError as error:
+        codes = [str(problem.code) for problem in error.problems]
+    assert codes == row["problems"]

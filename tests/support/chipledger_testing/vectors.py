@@ -34,6 +34,7 @@ from chipledger_testing.claims import (
 from chipledger_testing.ear_vectors import ear_vectors
 from chipledger_testing.keys import SeededSigner, high_s_twin
 from chipledger_testing.sampling import sampling_vectors
+from chipledger_testing.signing import event_file_vectors, statement_vectors
 
 PROVENANCE = "made by chipledger_testing.vectors from fixed seeds"
 NONCE_KEY = bytes(range(32, 64))
@@ -275,6 +276,8 @@ FILES: dict[str, Callable[[], list[Row]]] = {
     "log.json": log_vectors,
     "ears.json": ear_vectors,
     "sampling.json": sampling_vectors,
+    "statements.json": statement_vectors,
+    "signed-events.json": event_file_vectors,
 }
 
 
