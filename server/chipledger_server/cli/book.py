@@ -29,6 +29,7 @@ from chipledger_book.events import (
 from chipledger_book.ledger import fold
 from chipledger_book.licences import LicenceRef
 from chipledger_book.parties import Site
+from chipledger_server.cli import imports
 from chipledger_server.cli.desk import answer, desk_of, group, json_option, table
 from chipledger_server.usecases.book.entry import Entered, Speaker, enter
 from chipledger_server.usecases.book.importing import declared_inventory
@@ -105,13 +106,16 @@ def line_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_import(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
-    importing = group(commands, "import", "import documents as declared inventories (grade G0)")
-    command = importing.add_parser("nvidia-smi", help="a document of `nvidia-smi -q -x`")
+    importing = group(commands, "import", "import events from a file, or a declared inventory")
+    command = importing.add_parser(
+        "nvidia-smi", help="declared inventory (G0): a document of `nvidia-smi -q -x`"
+    )
     command.add_argument("file", type=Path)
     command.add_argument("--site", required=True, help="where the machine is said to stand")
     command.add_argument("--label", help="name of the machine; the file's name if left out")
     entry_options(command)
     command.set_defaults(act=_import_smi)
+    imports.add_events(importing)
 
 
 def entry_options(command: argparse.ArgumentParser) -> None:

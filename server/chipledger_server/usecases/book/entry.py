@@ -199,6 +199,7 @@ def statement_of(speaker: Speaker, hand: Hand, event: Event) -> Statement:
 
 
 def draft_of(record: LedgerRecord, key: EventId, hand: Hand) -> Draft:
+    """Return the log record of an event."""
     kinds = {LicenceGranted: EntryType.LICENCE, Correction: EntryType.CORRECTION}
     return Draft(
         kind=kinds.get(type(record.event), EntryType.EVENT),
@@ -211,6 +212,7 @@ def draft_of(record: LedgerRecord, key: EventId, hand: Hand) -> Draft:
 
 
 def row_of(event: Event, key: EventId, book: Book, hand: Hand) -> EventRow:
+    """Return an event as the ledger keeps it; the book holds what it corrects or confirms."""
     subject = _subject(event, book)
     site, parent, consignee = _about(subject)
     return EventRow(
