@@ -37,6 +37,7 @@ class Code(StrEnum):
     SITE_CONFLICT = "site-conflict"
     SITE_IN_USE = "site-in-use"
     EVENT_IN_FUTURE = "event-in-future"
+    EVENT_FROM_ATTESTATION = "event-from-attestation"
     UNKNOWN_EVENT = "unknown-event"
     ALREADY_CORRECTED = "already-corrected"
     CORRECTION_OF_CORRECTION = "correction-of-correction"
@@ -81,6 +82,7 @@ class Code(StrEnum):
     CELL_UNUSED = "cell-unused"
     ROW_REPEATED = "row-repeated"
     ROWS_DISAGREE = "rows-disagree"
+    NOT_YOURS_TO_ENTER = "not-yours-to-enter"
     # tables of rules
     MALFORMED_TABLE = "malformed-table"
     TABLE_DATES_OVERLAP = "table-dates-overlap"
