@@ -25,7 +25,7 @@ from chipledger_book.line_rules import (
     unknown_site,
 )
 from chipledger_book.movement_rules import delivery_problems, movement_problems
-from chipledger_book.movements import ExternalRecord, Movement, Shipped
+from chipledger_book.movements import Attested, ExternalRecord, Movement, Shipped
 from chipledger_book.remark_rules import remark_problems
 from chipledger_book.rules import Tables
 from chipledger_book.stock import ALWAYS
@@ -92,6 +92,8 @@ def _own_problems(event: Event, book: Book, tables: Tables, *, now_ms: int) -> I
         yield from _correction_problems(event, book)
     elif isinstance(event, Movement):
         yield from movement_problems(event, book, tables.catalogue)
+    elif isinstance(event, Attested):
+        yield _from_attestation(event)
     else:
         yield from remark_problems(event, book, tables.catalogue, now_ms=now_ms)
 
@@ -167,6 +169,16 @@ def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
             "which holds receipts",
             hint="declare the site rightly first, then correct the wrong declaration",
         )
+
+
+def _from_attestation(event: Attested) -> Problem:
+    return Problem(
+        code=Code.EVENT_FROM_ATTESTATION,
+        where="type",
+        detail=f"the collector itself records what is {event.__struct_config__.tag}, from reports"
+        " of hosts that it has verified",
+        hint="let the host report; confirm or correct what the collector recorded",
+    )
 
 
 def _already_corrected(where: str, key: str) -> Problem:

@@ -30,7 +30,7 @@ from chipledger_book.lines import (
     Line,
     Lines,
 )
-from chipledger_book.movements import Movement, Remark
+from chipledger_book.movements import Attested, Movement, Remark
 from chipledger_book.parties import Site
 from chipledger_book.statements import Role, Statement, Strength
 from chipledger_book.terms import (
@@ -159,7 +159,14 @@ class DeclaredInventory(EventBase, frozen=True, kw_only=True, tag="declared-inve
 
 
 Event = (
-    SiteDeclared | LicenceGranted | Received | Correction | DeclaredInventory | Movement | Remark
+    SiteDeclared
+    | LicenceGranted
+    | Received
+    | Correction
+    | DeclaredInventory
+    | Movement
+    | Remark
+    | Attested
 )
 
 

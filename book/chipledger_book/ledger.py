@@ -28,7 +28,10 @@ from chipledger_book.events import (
 )
 from chipledger_book.licences import Licence
 from chipledger_book.movements import (
+    Attested,
     Confirmed,
+    Installed,
+    Moved,
     Movement,
     ReceiptDifference,
     Remark,
@@ -77,6 +80,7 @@ class Book:
         self._licences: dict[EventId, Booked[LicenceGranted]] = {}
         self._receipts: dict[str, list[Booked[Received]]] = {}
         self._declared: dict[str, list[Booked[DeclaredInventory]]] = {}
+        self._attested: dict[str, list[Booked[Attested]]] = {}
         self._holders: dict[Name, list[EventId]] = {}
 
     def add(self, record: LedgerRecord) -> EventId:
@@ -101,6 +105,8 @@ class Book:
             self._licences[key] = Booked(id=key, event=event)
         elif isinstance(event, DeclaredInventory):
             self._declared.setdefault(event.site, []).append(Booked(id=key, event=event))
+        elif isinstance(event, Attested):
+            self._attested.setdefault(event.site, []).append(Booked(id=key, event=event))
         elif isinstance(event, Correction):
             self._corrections[EventId(event.corrects)] = key
         else:
@@ -243,6 +249,25 @@ class Book:
             if entry.event.occurred_at_ms <= as_of_ms:
                 newest[entry.event.label] = entry
         return tuple(newest[label] for label in sorted(newest))
+
+    def installed(self, site: str, as_of_ms: int) -> tuple[Booked[Installed], ...]:
+        """Return where the collector first saw chips of a site, up to a time, oldest first."""
+        return self._attestations(site, Installed, as_of_ms)
+
+    def moved(self, site: str, as_of_ms: int) -> tuple[Booked[Moved], ...]:
+        """Return the moves inside a site that the collector saw up to a time, oldest first.
+
+        The operator has confirmed one when :meth:`answers` of it holds a `Confirmed`.
+        """
+        return self._attestations(site, Moved, as_of_ms)
+
+    def _attestations(self, site: str, kind: type[M], as_of_ms: int) -> tuple[Booked[M], ...]:
+        entries = (
+            Booked(id=entry.id, event=entry.event)
+            for entry in self._attested.get(site, ())
+            if isinstance(entry.event, kind)
+        )
+        return self._until(entries, as_of_ms)
 
     def _until(self, entries: Iterable[Booked[M]], as_of_ms: int) -> tuple[Booked[M], ...]:
         """Return the standing entries of what happened up to a time."""

@@ -310,6 +310,69 @@ class ExternalRecord(EventBase, frozen=True, kw_only=True, tag="external-record"
     country: Country | None = None
 
 
+class AttestedChip(Record, frozen=True, kw_only=True):
+    """One chip as a host's signed report showed it; names that are none of the book's are absent.
+
+    Attributes:
+        grade: how the report showed it.
+        pdi: its PDI, as the driver said.
+        uuid: its NVML UUID.
+        serial: serial of its board.
+        sku: its model, where the catalogue of the day holds it.
+        slot: PCI address, as the driver said.
+    """
+
+    grade: Grade
+    pdi: Pdi | None = None
+    uuid: Uuid | None = None
+    serial: Serial | None = None
+    sku: SkuName | None = None
+    slot: Text | None = None
+
+
+AttestedChips = Annotated[
+    tuple[AttestedChip, ...], msgspec.Meta(min_length=1, max_length=MAX_CHIPS)
+]
+
+
+class Installed(EventBase, frozen=True, kw_only=True, tag="installed"):
+    """Fresh evidence showed chips at a site for the first time, or again after they were away.
+
+    Recorded by the collector from attestation; books nothing.
+
+    Attributes:
+        site: where.
+        host: on which host.
+        token: the report that showed it, by its id.
+        chips: which.
+    """
+
+    site: SiteName
+    host: HostName
+    token: Digest
+    chips: AttestedChips
+
+
+class Moved(EventBase, frozen=True, kw_only=True, tag="moved"):
+    """Fresh evidence showed chips on another host of the same site. The operator confirms it.
+
+    Recorded by the collector from attestation; books nothing.
+
+    Attributes:
+        site: where.
+        from_host: the host they were on before.
+        host: the host they are on now.
+        token: the report that showed it, by its id.
+        chips: which.
+    """
+
+    site: SiteName
+    from_host: HostName
+    host: HostName
+    token: Digest
+    chips: AttestedChips
+
+
 Movement = (
     ShipmentDeclared
     | Shipped
@@ -334,3 +397,6 @@ Remark = (
     | ExternalRecord
 )
 """Events that say something about a site, a period or another event."""
+
+Attested = Installed | Moved
+"""Events that the collector records by itself from attestation; nobody enters them."""

@@ -12,6 +12,7 @@ from chipledger_book.movements import (
     MAX_WINDOW_MS,
     Confirmed,
     MaintenanceWindow,
+    Moved,
     PhysicalInventory,
     ReceiptDifference,
     Remark,
@@ -35,6 +36,7 @@ OTHER_SIDE: Final[dict[type[Event], Role]] = {
     TransferOut: Role.CONSIGNEE,
     RmaOut: Role.VENDOR,
     RmaIn: Role.VENDOR,
+    Moved: Role.OPERATOR,
 }
 """Kind of event → as what its other side speaks when it confirms."""
 
@@ -73,14 +75,19 @@ def _confirmed_problems(event: Confirmed, book: Book) -> Iterator[Problem]:
         return
     if event.role is not role:
         yield _unfit("role", f"the other side of it speaks as {role}, not as {event.role}")
-    party = _party(first)
+    if isinstance(first, Moved) and not book.declarations(first.site):
+        yield from unknown_site(first.site, book, "confirms")
+        return
+    party = _party(first, book)
     if party is not None and party != event.party:
         yield _unfit("party", f"the other side of it is {party}, not {event.party}")
     yield from _early(first, event)
 
 
-def _party(first: Event) -> str | None:
-    """Return the other side that an event names itself, if it does."""
+def _party(first: Event, book: Book) -> str | None:
+    """Return the other side of an event: as it names it, or the operator of its site."""
+    if isinstance(first, Moved):
+        return book.site(first.site, first.occurred_at_ms).operator.id
     if isinstance(first, RmaOut | RmaIn):
         return first.vendor
     if isinstance(first, Shipped):

@@ -37,6 +37,7 @@ class Strength(StrEnum):
     PASSKEY = "passkey"  # confirmed with a passkey over the event's digest
     SESSION = "session"  # entered by an account; never called signed
     DOCUMENT = "document"  # one-sided: a paper that an auditor accepted
+    ATTESTED = "attested"  # the collector's own record of a host's report; no party's word
 
 
 class Statement(Record, frozen=True, kw_only=True):
