@@ -12,8 +12,22 @@ import msgspec
 from chipledger_book.licences import LicenceRef
 from chipledger_book.lines import MAX_LINES, EventBase, Line, Lines
 from chipledger_book.statements import Role
-from chipledger_book.terms import Country, Document, Millis, Name, PartyName, Record, Text
-from chipledger_evidence.ids import Digest, SiteName
+from chipledger_book.terms import (
+    Country,
+    Document,
+    Millis,
+    Name,
+    PartyName,
+    Pdi,
+    Record,
+    Serial,
+    SkuName,
+    Text,
+    Uuid,
+)
+from chipledger_evidence.appraisal.grades import Grade
+from chipledger_evidence.ids import Digest, HostName, SiteName
+from chipledger_evidence.inventory import MAX_CHIPS
 
 MAX_HOSTS = 10_000
 MAX_WINDOW_MS = 72 * 60 * 60 * 1000
