@@ -35,7 +35,8 @@ class Exposure:
         site: the site as declared when the items arrived; for chips beyond the book, at `as_of`.
         sku: the model.
         items: what arrived.
-        beyond: chips seen beyond what arrived, by number, not below zero.
+        beyond: chips seen beyond what arrived, by number, not below zero: at the peak.
+        beyond_at_ms: when they last were; None: they are.
         came_from: the site that the items were transferred from, as declared then.
     """
 
@@ -43,6 +44,7 @@ class Exposure:
     sku: Sku
     items: Sequence[Item]
     beyond: int
+    beyond_at_ms: int | None = None
     came_from: Site | None = None
 
 
@@ -207,7 +209,8 @@ def allocate(
         _cover(need, allocation)
     for exposure in sorted(held, key=lambda one: (-one.sku.tpp, one.site.id, one.sku.sku)):
         if exposure.beyond:
-            need = Need(site=exposure.site, sku=exposure.sku, pieces=exposure.beyond, day=day)
+            last = day if exposure.beyond_at_ms is None else day_of(exposure.beyond_at_ms)
+            need = Need(site=exposure.site, sku=exposure.sku, pieces=exposure.beyond, day=last)
             if any(state.takes(need) for state in allocation.lines) or not counters.count(need):
                 _cover(need, allocation)
     return allocation

@@ -10,49 +10,38 @@ same report, whoever computes it and in whatever order events and chips are give
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from chipledger_book.authorisation import Allocation, Exposure, allocate, covers
+from chipledger_book.authorisation import Allocation, allocate, covers
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.errors import Code, Problem
 from chipledger_book.headroom import Allowances, tpp_summary
-from chipledger_book.inventory import Sightings, declared_models, sightings
+from chipledger_book.holding import AtSite, Holding, Question, always_test, at_site
+from chipledger_book.inventory import Sightings
 from chipledger_book.ledger import Book
 from chipledger_book.licences import Licence
-from chipledger_book.matching import Item
 from chipledger_book.parties import Site
-from chipledger_book.physical import ChipState, SeenChip
+from chipledger_book.physical import ChipState, SeenChip, Stay
 from chipledger_book.report import (
     Authorisation,
     BalanceRow,
     ModelDoubt,
     OffBook,
-    OneSided,
+    PeakUse,
     Physical,
     SiteReport,
     UnknownModel,
     stack,
 )
-from chipledger_book.rows import ModelAtSite, balance_row
+from chipledger_book.rows import balance_row
 from chipledger_book.rules import Tables, tier_of
 from chipledger_book.sides import one_sided
-from chipledger_book.stock import ModelStock, stock_of
-from chipledger_book.tables import TableVersion, in_force_on
+from chipledger_book.tables import in_force_on
 from chipledger_book.terms import day_of
 
+__all__ = ["Question", "Reconciled", "reconcile", "reconcile_all"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked of the book.
-
-    Attributes:
-        as_of_ms: what was true at.
-        period_start_ms: what came before is `opening`; None: everything is a receipt.
-        known_at_ms: the time the book was folded for; only written into the report.
-    """
-
-    as_of_ms: int
-    period_start_ms: int | None = None
-    known_at_ms: int | None = None
+Here = TypeVar("Here", SeenChip, Stay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,36 +58,14 @@ class Reconciled:
     undeclared: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SiteBalance:
-    """One site, before licences are looked at.
-
-    Attributes:
-        forms: every form it was declared in up to `as_of`, oldest first.
-        arrived: the form it had at each time at which something arrived.
-        origins: site and time of a transfer in → the form of the site it came from, if known.
-    """
-
-    forms: Sequence[Site]
-    arrived: Mapping[int, Site]
-    origins: Mapping[tuple[str, int], Site]
-    models: Sequence[ModelAtSite]
-    sightings: Sightings
-    one_sided: tuple[OneSided, ...]
-
-    @property
-    def site(self) -> Site:
-        """The site as declared at `as_of`."""
-        return self.forms[-1]
-
-    @property
-    def test(self) -> bool:
-        """Whether it is balanced with the test sites."""
-        return _always_test(self.forms)
-
-
 def reconcile(
-    book: Book, seen: Iterable[SeenChip], tables: Tables, question: Question, *, site: str
+    book: Book,
+    seen: Iterable[SeenChip],
+    tables: Tables,
+    question: Question,
+    *,
+    site: str,
+    stays: Iterable[Stay] = (),
 ) -> SiteReport:
     """Return the balance of one site.
 
@@ -109,18 +76,24 @@ def reconcile(
         tables: catalogue, country lists and rule set of the verdict.
         question: times.
         site: which site.
+        stays: the history of the same sites within the period; what was there and is not any
+            more counts against licences and ceilings only with it.
 
     Raises:
         BookError: `unknown-site`; `unknown-sku` or `unknown-unit-model` when the catalogue
             lacks what the book holds; `unknown-country-list`.
     """
     wanted = linked_sites(book, site, as_of_ms=question.as_of_ms)
-    nearby = [chip for chip in seen if chip.site in wanted]
-    return _reconcile(book, nearby, tables, question, names=wanted)[site]
+    return _reconcile(book, seen, stays, tables, question, names=wanted, asked=(site,))[site]
 
 
 def reconcile_all(
-    book: Book, seen: Iterable[SeenChip], tables: Tables, question: Question
+    book: Book,
+    seen: Iterable[SeenChip],
+    tables: Tables,
+    question: Question,
+    *,
+    stays: Iterable[Stay] = (),
 ) -> Reconciled:
     """Return the balance of every declared site, and name those that are not declared.
 
@@ -130,8 +103,9 @@ def reconcile_all(
     chips = tuple(seen)
     names = sorted({*book.site_ids(), *(chip.site for chip in chips)})
     known = [name for name in names if book.declarations(name)]
+    found = _reconcile(book, chips, stays, tables, question, names=known, asked=known)
     return Reconciled(
-        reports=tuple(_reconcile(book, chips, tables, question, names=known).values()),
+        reports=tuple(found.values()),
         undeclared=tuple(undeclared(name) for name in names if name not in known),
     )
 
@@ -159,12 +133,10 @@ def linked_sites(book: Book, site: str, *, as_of_ms: int) -> tuple[str, ...]:
     forms = {
         name: book.forms(name, as_of_ms) for name in book.site_ids() if book.declarations(name)
     }
-    first = _always_test(book.forms(site, as_of_ms))
+    first = always_test(book.forms(site, as_of_ms))
     licences = book.licences()
     ties = {
-        name: _ties(those, licences)
-        for name, those in forms.items()
-        if _always_test(those) == first
+        name: _ties(those, licences) for name, those in forms.items() if always_test(those) == first
     }
     linked = {site}
     queue = [site]
@@ -187,103 +159,69 @@ def _ties(forms: Sequence[Site], licences: Sequence[Licence]) -> frozenset[tuple
     return frozenset({*parents, *covering})
 
 
-def _always_test(forms: Sequence[Site]) -> bool:
-    """Tell whether a site was never declared a real one; else its chips count with real ones."""
-    return all(form.test for form in forms)
-
-
 def _reconcile(
     book: Book,
     seen: Iterable[SeenChip],
+    stays: Iterable[Stay],
     tables: Tables,
     question: Question,
     *,
     names: Sequence[str],
+    asked: Sequence[str],
 ) -> dict[str, SiteReport]:
-    """Return the reports of the named sites in that order."""
-    by_site: dict[str, list[SeenChip]] = defaultdict(list)
-    for chip in seen:
-        by_site[chip.site].append(chip)
-    at = question.as_of_ms
-    balances = [
-        _site_balance(book, by_site[name], tables, site=name, as_of_ms=at) for name in names
-    ]
-    allocations = {
+    """Return the reports of the sites that are asked for, all of `names` being looked at."""
+    chips, history = _by_site(seen), _by_site(stays)
+    sides = {
+        name: at_site(book, chips.get(name, ()), history.get(name, ()), tables, question, site=name)
+        for name in names
+    }
+    allocations = allocate_all(
+        [side.holding() for side in sides.values()], book.licences(), tables, question
+    )
+    return {name: site_report(sides[name], book, allocations, tables, question) for name in asked}
+
+
+def _by_site(found: Iterable[Here]) -> Mapping[str, list[Here]]:
+    by_site: dict[str, list[Here]] = defaultdict(list)
+    for one in found:
+        by_site[one.site].append(one)
+    return by_site
+
+
+def allocate_all(
+    holdings: Sequence[Holding], licences: Sequence[Licence], tables: Tables, question: Question
+) -> Mapping[bool, Allocation]:
+    """Return what covers what, for test sites and for real ones."""
+    return {
         test: allocate(
-            [balance.site for balance in balances if balance.test == test],
-            [one for balance in balances if balance.test == test for one in _held(balance)],
-            book.licences(),
+            [one.site for one in holdings if one.test == test],
+            [exposure for one in holdings if one.test == test for exposure in one.exposures],
+            licences,
             tables,
-            as_of_ms=at,
+            as_of_ms=question.as_of_ms,
         )
         for test in (False, True)
     }
-    versions = tables.versions()
-    return {
-        balance.site.id: _report(
-            balance, allocations[balance.test], tables, question, versions=versions
-        )
-        for balance in balances
-    }
 
 
-def _site_balance(
-    book: Book, seen: Sequence[SeenChip], tables: Tables, *, site: str, as_of_ms: int
-) -> _SiteBalance:
-    catalogue, day = tables.catalogue, day_of(as_of_ms)
-    stock = stock_of(book, site, as_of_ms, catalogue)
-    items = [item for model in stock.values() for item in model.arrivals()]
-    found = sightings(seen, declared_models(book, site, as_of_ms), catalogue, day)
-    return _SiteBalance(
-        forms=book.forms(site, as_of_ms),
-        arrived={time: book.site(site, time) for time in {item.occurred_at_ms for item in items}},
-        origins={
-            (name, time): book.site(name, time)
-            for name, time in {(item.came_from, item.occurred_at_ms) for item in items}
-            if name is not None and book.declarations(name)
-        },
-        sightings=found,
-        one_sided=one_sided(book, site, as_of_ms, catalogue),
-        models=[
-            ModelAtSite(
-                sku=catalogue.sku(sku, day),
-                stock=stock[sku] if sku in stock else ModelStock(),
-                seen=found.by_sku.get(sku, ()),
-                declared=found.declared[sku],
-            )
-            for sku in sorted({*stock, *found.by_sku, *found.declared})
-        ],
-    )
-
-
-def _held(balance: _SiteBalance) -> Iterable[Exposure]:
-    """Yield what arrived of controlled models, by form on arrival, and what was seen beyond.
-
-    What left since stays in it: moving chips out gives no room back.
-    """
-    for model in balance.models:
-        if not model.sku.controlled:
-            continue
-        groups = defaultdict[tuple[Site, Site | None], list[Item]](list)
-        for item in model.arrivals:
-            form = balance.arrived[item.occurred_at_ms]
-            origin = balance.origins.get((item.came_from or "", item.occurred_at_ms))
-            groups[form, origin].append(item)
-        for (form, origin), items in groups.items():
-            yield Exposure(site=form, sku=model.sku, items=items, beyond=0, came_from=origin)
-        if model.beyond:
-            yield Exposure(site=balance.site, sku=model.sku, items=(), beyond=model.beyond)
-
-
-def _report(
-    balance: _SiteBalance,
-    allocation: Allocation,
+def site_report(
+    balance: AtSite,
+    book: Book,
+    allocations: Mapping[bool, Allocation],
     tables: Tables,
     question: Question,
-    *,
-    versions: tuple[TableVersion, ...],
 ) -> SiteReport:
-    site, given = balance.site, _allowances(balance, allocation)
+    """Return the report of a site, what it shares with others being allocated.
+
+    Args:
+        balance: the site by itself.
+        book: the ledger, at least what bears on this site.
+        allocations: what covers what, for test sites and for real ones.
+        tables: catalogue, country lists and rule set of the verdict.
+        question: times.
+    """
+    site, allocation = balance.site, allocations[always_test(balance.forms)]
+    given = _allowances(balance, allocation)
     start = question.period_start_ms
     rows = tuple(balance_row(m, given.licences, period_start_ms=start) for m in balance.models)
     unknown = _unknown_models(balance.sightings)
@@ -301,7 +239,7 @@ def _report(
         as_of_ms=question.as_of_ms,
         period_start_ms=start,
         known_at_ms=question.known_at_ms,
-        tables=versions,
+        tables=tables.versions(),
         physical=_physical(rows, unknown),
         authorisation=allowed,
         rows=rows,
@@ -313,11 +251,12 @@ def _report(
         holes=tuple(hole for model in balance.models for hole in model.holes()),
         off_book=tuple(_off_book(balance)),
         model_doubts=tuple(_doubts(balance)),
-        one_sided=balance.one_sided,
+        one_sided=one_sided(book, site.id, question.as_of_ms, tables.catalogue),
+        peaks=tuple(_peaks(balance)),
     )
 
 
-def _allowances(balance: _SiteBalance, allocation: Allocation) -> Allowances:
+def _allowances(balance: AtSite, allocation: Allocation) -> Allowances:
     """Return what bears on a site: licences, ceilings, and the chips that none has room for."""
     return Allowances(
         site=balance.site.id,
@@ -328,20 +267,35 @@ def _allowances(balance: _SiteBalance, allocation: Allocation) -> Allowances:
     )
 
 
-def _doubts(balance: _SiteBalance) -> Iterable[ModelDoubt]:
+def _doubts(balance: AtSite) -> Iterable[ModelDoubt]:
     """Yield the chips whose weaker observations name another model."""
     for chip, (sku, disagreements) in sorted(balance.sightings.doubts.items()):
         yield ModelDoubt(chip=chip, sku=sku, disagreements=disagreements)
 
 
-def _off_book(balance: _SiteBalance) -> Iterable[OffBook]:
+def _peaks(balance: AtSite) -> Iterable[PeakUse]:
+    """Yield the most that was there of each controlled model."""
+    for model in balance.models:
+        if model.sku.controlled:
+            most = balance.peaks[model.sku.sku]
+            yield PeakUse(
+                sku=model.sku.sku,
+                pieces=most.pieces,
+                at_ms=most.at_ms,
+                last_ms=most.last_ms,
+                arrived=most.arrived,
+                seen=most.seen,
+            )
+
+
+def _off_book(balance: AtSite) -> Iterable[OffBook]:
     """Yield the seen chips that fill no booked one."""
     for model in balance.models:
         for chip in sorted(model.matching.off_book, key=lambda chip: chip.chip_id):
             yield OffBook(sku=model.sku.sku, chip=chip.chip_id, host=chip.host, state=chip.state)
 
 
-def _place(balance: _SiteBalance, tables: Tables, question: Question) -> tuple[str | None, bool]:
+def _place(balance: AtSite, tables: Tables, question: Question) -> tuple[str | None, bool]:
     """Return the tier, and whether no licence is needed where the site lies.
 
     None is needed where it lay in a domestic country whenever something controlled arrived.
@@ -349,7 +303,7 @@ def _place(balance: _SiteBalance, tables: Tables, question: Question) -> tuple[s
     rules, day = tables.rules, day_of(question.as_of_ms)
     if rules is None or not in_force_on(day, rules.head.valid_from, rules.head.valid_to):
         return None, False
-    places = {balance.site.country, *(held.site.country for held in _held(balance))}
+    places = {balance.site.country, *(held.site.country for held in balance.holding().exposures)}
     return tier_of(balance.site, rules, tables.countries, day), places <= {*rules.domestic}
 
 

@@ -284,6 +284,27 @@ class Uncovered(View, frozen=True, kw_only=True):
     charged_to: tuple[str, str] | None
 
 
+class PeakUse(View, frozen=True, kw_only=True):
+    """The most of one controlled model that was at the site within the period.
+
+    Licences and ceilings are used by the peak: what is gone on the day of an audit was there.
+
+    Attributes:
+        pieces: the larger of `arrived` and `seen`.
+        at_ms: when it was first reached.
+        last_ms: when it was last so.
+        arrived: what had arrived by `at_ms`, swaps of an RMA left out.
+        seen: chips seen at `at_ms`.
+    """
+
+    sku: str
+    pieces: int
+    at_ms: int
+    last_ms: int
+    arrived: int
+    seen: int
+
+
 class TppSummary(View, frozen=True, kw_only=True):
     """The site's controlled chips in TPP.
 
@@ -321,6 +342,7 @@ class SiteReport(View, frozen=True, kw_only=True):
         physical: book against attested; never merged with the next.
         authorisation: held against allowed.
         one_sided: what two parties met over and that both have not said.
+        peaks: the most of each controlled model within the period.
     """
 
     site: str
@@ -347,4 +369,5 @@ class SiteReport(View, frozen=True, kw_only=True):
     off_book: tuple[OffBook, ...]
     model_doubts: tuple[ModelDoubt, ...]
     one_sided: tuple[OneSided, ...]
+    peaks: tuple[PeakUse, ...] = ()
     v: Literal[1] = 1

@@ -1,7 +1,8 @@
 """One model at one site: the numbers of its balance, its verdict and its holes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from chipledger_book.catalogue import Sku
 from chipledger_book.matching import Item, Matching, match
@@ -10,35 +11,40 @@ from chipledger_book.report import BalanceRow, Hole, LicenceUse, Physical, stack
 from chipledger_book.stock import ARRIVING, LEAVING, ModelStock, changed, draw, draw_named
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelAtSite:
     """One model at one site: what is booked, seen and declared, and what fills what.
 
-    Attributes:
-        items: booked things that are still there.
-        left: key of a booked thing → chips of it that nothing fills and no seal holds.
-        stored: booked chips under seal of which nothing was seen.
+    What fills what is found when it is asked for: other sites ask only how much there is.
     """
 
     sku: Sku
     stock: ModelStock
     seen: Sequence[SeenChip]
     declared: int
-    items: Sequence[Item] = field(init=False)
-    matching: Matching = field(init=False)
-    left: Mapping[str, int] = field(init=False)
-    stored: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "items", _still_there(self.stock, self.seen))
-        matching = match(self.items, self.seen)
-        left: Mapping[str, int] = matching.left
-        if self.stock.stored:
-            unfilled = [changed(item, matching.left[item.key]) for item in self.items]
-            left = draw(unfilled, self.stock.stored).left
-        object.__setattr__(self, "matching", matching)
-        object.__setattr__(self, "left", left)
-        object.__setattr__(self, "stored", sum(matching.left.values()) - sum(left.values()))
+    @cached_property
+    def items(self) -> Sequence[Item]:
+        """Booked things that are still there."""
+        return _still_there(self.stock, self.seen)
+
+    @cached_property
+    def matching(self) -> Matching:
+        """Which seen chip is which booked one."""
+        return match(self.items, self.seen)
+
+    @cached_property
+    def left(self) -> Mapping[str, int]:
+        """Key of a booked thing → chips of it that nothing fills and no seal holds."""
+        if not self.stock.stored:
+            return self.matching.left
+        unfilled = [changed(item, self.matching.left[item.key]) for item in self.items]
+        return draw(unfilled, self.stock.stored).left
+
+    @property
+    def stored(self) -> int:
+        """Booked chips under seal of which nothing was seen."""
+        return sum(self.matching.left.values()) - sum(self.left.values())
 
     @property
     def arrivals(self) -> Sequence[Item]:
@@ -50,12 +56,6 @@ class ModelAtSite:
             for item in self.stock.arrivals()
         )
         return [item for item in reduced if item.chips]
-
-    @property
-    def beyond(self) -> int:
-        """Chips seen beyond all that arrived, by number; disputed ones count elsewhere."""
-        seen = sum(chip.state is not ChipState.DISPUTED for chip in self.seen)
-        return max(0, seen - sum(item.chips for item in self.arrivals))
 
     def count(self, state: ChipState, *, on_book: bool) -> int:
         """Return the seen chips of a state that fill a booked chip, or that fill none."""
