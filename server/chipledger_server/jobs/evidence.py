@@ -5,14 +5,8 @@ priority, and may die: its round is tried again, then given up with a result tha
 waits is in the database; whatever happens here, it is there at the next start.
 """
 
-import os
-import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from multiprocessing import get_context, parent_process
 from typing import Final, Protocol
 
 import structlog
@@ -20,12 +14,11 @@ import structlog
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.gpu.roots import TrustAnchors
 from chipledger_server.domain.rounds import Round, give_up, judge_round
+from chipledger_server.jobs.worker import Stopped, Worker, WorkerFailed
 
 MOST_ROUNDS: Final = 16
 _ROUND_S: Final = 60
 _TRIES: Final = 3
-_LOOKS_A_SECOND: Final = 4
-_NICENESS: Final = 19
 _LOG: Final = structlog.get_logger("chipledger.evidence")
 
 
@@ -72,7 +65,7 @@ class EvidenceJob:
         self._handed: set[int] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
-        self._pool: ProcessPoolExecutor | None = None
+        self._worker = Worker(self._ended, limit_s=_ROUND_S)
 
     def start(self) -> None:
         """Begin."""
@@ -88,11 +81,11 @@ class EvidenceJob:
         while not self._ended.wait(self._look_s):
             try:
                 self._look(rounds.due(MOST_ROUNDS))
-            except _Stopped:
+            except Stopped:
                 break
             except Exception as error:  # noqa: BLE001 - the daemon loop: what waits is kept
                 _LOG.error("evidence-not-judged", fault=str(error), exc_info=error)
-        self._kill()
+        self._worker.kill()
 
     def _look(self, due: Sequence[Round]) -> None:
         self._handed &= {round_.pos for round_ in due}
@@ -105,16 +98,11 @@ class EvidenceJob:
         anchors = self._anchors(round_)
         why = ""
         for _ in range(_TRIES):
-            if self._pool is None:
-                self._pool = _new_pool()
             try:
-                task = self._pool.submit(self._judge_one, round_, anchors, self._now_ms())
-                return self._await(task)
-            except (BrokenProcessPool, TimeoutError, _Failed) as error:
-                why = (
-                    f"the verifier ended, hung or failed: {type(error.__cause__ or error).__name__}"
-                )
-                self._kill()
+                return self._worker.ask(self._judge_one, round_, anchors, self._now_ms())
+            except WorkerFailed as error:
+                # What it was given must not stand before all others for ever.
+                why = f"the verifier ended, hung or failed: {type(error.__cause__).__name__}"
                 _LOG.warning(
                     "verifier-ended",
                     token=round_.token,
@@ -123,50 +111,3 @@ class EvidenceJob:
                     cause=repr(error.__cause__),
                 )
         return give_up(round_, anchors, self._now_ms(), why)
-
-    def _await(self, task: Future[EvidenceResult]) -> EvidenceResult:
-        for _ in range(_ROUND_S * _LOOKS_A_SECOND):
-            if self._ended.is_set():
-                raise _Stopped
-            with suppress(TimeoutError):
-                fault = task.exception(timeout=1 / _LOOKS_A_SECOND)
-                if fault is None:
-                    return task.result()
-                raise _Failed from fault
-        raise TimeoutError
-
-    def _kill(self) -> None:
-        """End the worker, which may hang for ever."""
-        if self._pool is None:
-            return
-        for process in list(self._pool._processes.values()):  # noqa: SLF001 - no public way to kill
-            process.kill()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._pool = None
-
-
-class _Stopped(Exception):  # noqa: N818 - nothing is wrong
-    """The collector ends while a round is being judged."""
-
-
-class _Failed(Exception):  # noqa: N818 - the worker's error is its cause
-    """The worker ended or raised: what it was given must not stand before all others for ever."""
-
-
-def _new_pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin_worker)
-
-
-def _begin_worker() -> None:
-    """Leave the processor to the doors, and Ctrl-C to the collector; end when it does."""
-    os.nice(_NICENESS)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_collector, daemon=True).start()
-
-
-def _end_with_the_collector() -> None:
-    """Wait for the collector's end, be it a kill; a pool's process alone would never notice."""
-    collector = parent_process()
-    if collector is not None:
-        collector.join()
-        os._exit(1)
