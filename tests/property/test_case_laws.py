@@ -95,8 +95,8 @@ def test_when_an_expiry_is_noticed_changes_nothing(
         case = apply(case, one)
     at = last.touched + 40 * DAY
     for now_ms in (MONDAY, last.touched, at):
-        one, other = at_time(case, now_ms), at_time(last, now_ms)
-        assert (one.state, one.round, one.ruling) == (other.state, other.round, other.ruling)
+        now, then = at_time(case, now_ms), at_time(last, now_ms)
+        assert (now.state, now.round, now.ruling) == (then.state, then.round, then.ruling)
 
 
 @given(tries=TRIES)

@@ -14,16 +14,18 @@ import msgspec
 
 from chipledger_evidence.claims import Refused
 from chipledger_evidence.codec import b64url_decode, b64url_encode, encode_canonical
-from chipledger_evidence.entry import EntryType
 from chipledger_evidence.inventory import Inventory
-from chipledger_server.adapters.records_sqlite import append_own
+from chipledger_server.adapters.findings_sqlite import SqliteFindings
 from chipledger_server.adapters.rows import MOST_ROWS, insert_many
 from chipledger_server.adapters.signing_sqlite import oldest_signature
 from chipledger_server.adapters.tokens_sqlite import unpack_prevs
 from chipledger_server.domain.chain import Chain, Link, Neighbours
 from chipledger_server.domain.crosscheck import Line, Listed, State, listed
 from chipledger_server.domain.duplicates import Claim
-from chipledger_server.domain.findings import SEVERITY, About, Detail, Kind
+from chipledger_server.domain.findings import (
+    HOST_KINDS,
+    Kind,
+)
 from chipledger_server.domain.hosts import HostState
 from chipledger_server.domain.identity import AliasKind
 from chipledger_server.domain.packing import unpack_body
@@ -69,16 +71,14 @@ _LINE_OF: Final = """
 """
 
 
-class SqliteSequenceStore:
+class SqliteSequenceStore(SqliteFindings):
     """State of hosts, chips, claims, findings and timers, on the writer's connection."""
 
     def __init__(self, connection: sqlite3.Connection, entropy: Entropy) -> None:
-        self._execute = connection.execute
+        super().__init__(connection.execute, entropy)
         self._executemany = connection.executemany
-        self._entropy = entropy
         self._hosts: dict[int, HostState] = {}
         self._by_id: dict[str, HostState] = {}
-        self.recording = True
 
     # Hosts
 
@@ -136,7 +136,7 @@ class SqliteSequenceStore:
             "SELECT type, id FROM findings WHERE host = ? AND state = 'open' AND chip IS NULL",
             (state.id,),
         ).fetchall()
-        state.open = {Kind(kind): key for kind, key in found}
+        state.open = {HOST_KINDS[kind]: key for kind, key in found if kind in HOST_KINDS}
         state.signed_ms = oldest_signature(self._execute, state.id)
         (state.back_ms,) = self._execute(_BACK, (state.id, Kind.SILENT_HOST.value)).fetchone()
 
@@ -321,73 +321,13 @@ class SqliteSequenceStore:
             (at_ms, chip, host, host),
         )
 
-    # Findings
-
-    def put_finding(self, key: str, about: About, at_ms: int, detail: bytes) -> None:
-        """Open a finding."""
-        self._execute(
-            "INSERT INTO findings (id, type, severity, state, site, host, chip, opened_ms,"
-            " seen_ms, times, detail) VALUES (?,?,?,'open',?,?,?,?,?,1,?)"
-            " ON CONFLICT (id) DO UPDATE SET times = times + 1, seen_ms = excluded.seen_ms",
-            (
-                key,
-                about.kind.value,
-                SEVERITY[about.kind].value,
-                about.site,
-                about.host,
-                about.chip,
-                at_ms,
-                at_ms,
-                detail,
-            ),
-        )
-
-    def finding_detail(self, key: str) -> Detail | None:
-        """Return what a finding saw, or None where there is no such finding."""
-        row = self._execute("SELECT detail FROM findings WHERE id = ?", (key,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=dict[str, Any])
-
-    def touch_finding(self, key: str, at_ms: int, detail: bytes) -> None:
-        """Note that an open finding was seen again."""
-        self._execute(
-            "UPDATE findings SET times = times + 1, seen_ms = ?, detail = ? WHERE id = ?",
-            (at_ms, detail, key),
-        )
-
-    def close_finding(self, key: str, at_ms: int) -> tuple[About, Detail]:
-        """Resolve a finding, and return what it was about."""
-        self._execute(
-            "UPDATE findings SET state = 'resolved', resolved_ms = ? WHERE id = ?", (at_ms, key)
-        )
-        kind, site, host, chip, detail = self._execute(
-            "SELECT type, site, host, chip, detail FROM findings WHERE id = ?", (key,)
-        ).fetchone()
-        about = About(kind=Kind(kind), subject=host or site, site=site, host=host, chip=chip)
-        return about, msgspec.json.decode(detail)
-
-    def open_finding(self, kind: Kind, site: str) -> str | None:
-        """Return an open finding of a site as a whole."""
-        row = self._execute(
-            "SELECT id FROM findings WHERE site = ? AND state = 'open' AND type = ?"
-            " AND host IS NULL",
-            (site, kind.value),
-        ).fetchone()
-        return None if row is None else row[0]
+    # Records
 
     def put_refused(self, host: str, refused: Refused, at_ms: int) -> None:
         """Keep that a host signed that a report of it was put aside, unless that is known."""
         token = b64url_decode(refused.token)
         detail = f"number {refused.seq}; the host signed that it put the report aside"
         self._execute(_PUT_REFUSED, (host, token, refused.code, detail, at_ms, token, host))
-
-    def record_finding(self, key: str, record: bytes, at_ms: int) -> None:
-        """Append a finding's record to the log's queue."""
-        if self.recording:
-            self.record(EntryType.FINDING, key, record, at_ms)
-
-    def record(self, kind: EntryType, subject: str, record: bytes, at_ms: int) -> None:
-        """Append one of the collector's own records to the log's queue."""
-        append_own(self._execute, self._entropy, kind, subject, record=record, at_ms=at_ms)
 
     # Timers
 

@@ -26,6 +26,7 @@ DERIVED: Final = (
     "build_hosts",
     "chips",
     "timers",
+    "cases",
 )
 _MOST: Final = 512
 

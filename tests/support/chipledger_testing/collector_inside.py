@@ -360,6 +360,7 @@ class CollectorInside:
                 "builds",
                 "build_hosts",
                 "findings",
+                "cases",
                 "hosts",
             )
         }

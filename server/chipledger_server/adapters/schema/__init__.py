@@ -5,9 +5,9 @@ Three kinds of rows, and what a loss of each would cost:
 - *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
   `host_keys`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
-  `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`, `timers`. Recomputed from
-  the record by replaying the sequencer's function. `ledger_marks`: from `ledger_events`, by
-  whoever finds it behind.
+  `cases`, `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`,
+  `timers`. Recomputed from the record by replaying the sequencer's function. `ledger_marks`: from
+  `ledger_events`, by whoever finds it behind.
 - *working*: `enrolment_codes`, `attempts`, `proposals`, `evidence_due`, `principals`, `downtime`,
   `sequencer`.
 
@@ -15,6 +15,7 @@ Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. 
 raw bytes in columns and base64url on the wire.
 """
 
+from chipledger_server.adapters.schema.cases import cases
 from chipledger_server.adapters.schema.core import (
     Position,
     attempts,
@@ -60,6 +61,7 @@ __all__ = [
     "blobs",
     "build_hosts",
     "builds",
+    "cases",
     "chip_aliases",
     "chips",
     "claims",

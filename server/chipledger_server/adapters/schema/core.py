@@ -389,7 +389,7 @@ findings = Table(
     Column("id", Text, primary_key=True),  # f-<digest of key>: one finding a fact
     Column("type", Text, nullable=False),
     Column("severity", Text, nullable=False),  # low | medium | high | critical
-    Column("state", Text, nullable=False),  # open | resolved
+    Column("state", Text, nullable=False),  # of the fact: open | resolved
     Column("site", Text),
     Column("host", Text),
     Column("chip", BigInteger),
@@ -398,6 +398,8 @@ findings = Table(
     Column("resolved_ms", BigInteger),
     Column("times", Integer, nullable=False),
     Column("detail", LargeBinary, nullable=False),  # canonical JSON, what was seen
+    Column("subject", Text),  # host, site, event or ultimate parent
+    Column("extent", Integer, nullable=False, server_default="1"),  # most it ever listed or counted
     Index("ix_findings_site", "site", "state"),
     Index("ix_findings_host", "host", "state"),
 )

@@ -6,27 +6,40 @@ a host or site is resolved when it ends; an *event* has happened and stays open.
 
 from chipledger_book.terms import Severity
 from chipledger_server.domain.findings.innocent import INNOCENT
-from chipledger_server.domain.findings.kinds import SEVERITY, Kind
+from chipledger_server.domain.findings.kinds import (
+    HOST_KINDS,
+    SEVERITY,
+    Kind,
+    severity_of,
+)
 from chipledger_server.domain.findings.record import (
     MOST_LISTED,
     About,
     Detail,
+    FactState,
     FindingRecord,
     encode_detail,
+    extent,
     finding_id,
+    step_of,
 )
 from chipledger_server.domain.findings.words import in_words
 
 __all__ = [
+    "HOST_KINDS",
     "INNOCENT",
     "MOST_LISTED",
     "SEVERITY",
     "About",
     "Detail",
+    "FactState",
     "FindingRecord",
     "Kind",
     "Severity",
     "encode_detail",
+    "extent",
     "finding_id",
     "in_words",
+    "severity_of",
+    "step_of",
 ]

@@ -39,6 +39,16 @@ class Kind(StrEnum):
     EVIDENCE_REFUSED = "evidence-refused"
 
 
+_KINDS: Final = frozenset(Kind)
+HOST_KINDS: Final[Mapping[str, Kind]] = {kind.value: kind for kind in Kind}
+"""The types that tokens of a host show; facts of the book bring types of their own."""
+
+
+def severity_of(kind: str) -> Severity:
+    """Return the severity a type begins with, where a fact brings none of its own."""
+    return SEVERITY[Kind(kind)] if kind in _KINDS else Severity.MEDIUM
+
+
 SEVERITY: Final[Mapping[Kind, Severity]] = {
     Kind.DUPLICATE_IDENTITY: Severity.CRITICAL,
     Kind.IDENTITY_CHANGED: Severity.HIGH,

@@ -1,7 +1,8 @@
 """Everything derived, computed anew from the log by the same calls that computed it first.
 
 What only the clock could decide, that a host was silent and that a site was, stands in the log
-as a finding and is taken from there; so is what was refused, which never entered the log.
+as a finding and is taken from there; so is what was refused, which never entered the log, and
+what people did about findings.
 """
 
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from typing import Protocol
 
 import msgspec
 
+from chipledger_book.cases import Step
 from chipledger_evidence.entry import EntryType
-from chipledger_server.domain.findings import About, FindingRecord, Kind, encode_detail
+from chipledger_server.domain.findings import About, FindingRecord, Kind, encode_detail, step_of
 from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.log import LoggedRecord
 from chipledger_server.usecases.sequencing.fold import Fold
@@ -52,14 +54,18 @@ def _record(fold: Fold, entry: LoggedRecord) -> None:
         fold.judged(entry.subject, entry.record)
     if entry.kind in {EntryType.KEY, EntryType.DECISION}:
         fold.lifecycle.take(entry.subject, entry.record)
+    if entry.kind == EntryType.CASE:
+        fold.store.cases.take(msgspec.json.decode(entry.record, type=Step))
     if entry.kind != EntryType.FINDING:
         return
     finding = msgspec.json.decode(entry.record, type=FindingRecord)
+    fold.store.cases.take(step_of(finding))
     if finding.type not in _BY_CLOCK or finding.state != "open":
         return
-    mass = finding.type is Kind.MASS_SILENCE
+    mass = finding.type == Kind.MASS_SILENCE
     about = About(
         kind=finding.type,
+        severity=finding.severity,
         subject=finding.subject,
         site=finding.site or finding.subject,
         host=None if mass else finding.subject,
@@ -67,7 +73,7 @@ def _record(fold: Fold, entry: LoggedRecord) -> None:
     fold.store.put_finding(finding.id, about, finding.at, encode_detail(finding.detail))
     if not mass:
         host = fold.store.host_named(finding.subject)
-        host.open[finding.type] = finding.id
+        host.open[Kind(finding.type)] = finding.id
         host.silent_since_ms, host.changed = finding.detail["last_seen_ms"], True
         fold.store.drop_timer(host.id)
         fold.store.flush([host])

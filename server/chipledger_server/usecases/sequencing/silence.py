@@ -67,7 +67,7 @@ class Silence:
         host.silent_since_ms, host.changed = seen_ms, True
         about = About(kind=Kind.SILENT_HOST, subject=host.id, site=host.site, host=host.id)
         detail = {"last_seen_ms": seen_ms, "limit_ms": self.policy.silence_limit_ms}
-        host.open[Kind.SILENT_HOST] = self.noting.open(about, str(seen_ms), now_ms, detail)
+        host.open[Kind.SILENT_HOST] = self.noting.begin(about, str(seen_ms), now_ms, detail)
 
     def _mass(self, site: str, now_ms: int) -> None:
         if self.store.open_finding(Kind.MASS_SILENCE, site) is not None:
@@ -77,4 +77,4 @@ class Silence:
         if is_mass(together, hosts, percent=self.policy.mass_silence_percent):
             about = About(kind=Kind.MASS_SILENCE, subject=site, site=site)
             detail = {"hosts": hosts, "silent": together}
-            self.noting.open(about, str(now_ms), now_ms, detail)
+            self.noting.begin(about, str(now_ms), now_ms, detail)

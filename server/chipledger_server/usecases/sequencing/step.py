@@ -182,6 +182,7 @@ class Sequencer:
                 self._beat(now_ms)
                 self._note_refusals()
                 self._fold.silence.look(now_ms, self._fold.downtime)
+                self._fold.noting.lapse(now_ms)
                 if now_ms - self._progress.pulse_ms >= self._policy.pulse_s * 1000:
                     self._pulse(now_ms)
             own = self._take_records()

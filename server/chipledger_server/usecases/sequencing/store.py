@@ -3,14 +3,32 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from chipledger_book.cases import Case, Step
+from chipledger_book.terms import Severity
 from chipledger_evidence.claims import Refused
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.domain.chain import Link, Neighbours
 from chipledger_server.domain.crosscheck import Line, Listed
 from chipledger_server.domain.duplicates import Claim
-from chipledger_server.domain.findings import About, Detail, Kind
+from chipledger_server.domain.findings import About, Detail, FindingRecord, Kind
 from chipledger_server.domain.hosts import HostState
 from chipledger_server.domain.identity import AliasKind
+
+
+class CaseBook(Protocol):
+    """Cases, as the steps of the log have left them."""
+
+    def newest(self, finding: str) -> Case | None:
+        """Return a case as its newest step left it."""
+        ...
+
+    def take(self, step: Step) -> Case:
+        """Take a step and return the case after it."""
+        ...
+
+    def due(self, now_ms: int, most: int) -> Sequence[str]:
+        """Return cases whose explanation or acceptance has ended, the longest ended first."""
+        ...
 
 
 class SequenceStore(Protocol):
@@ -114,8 +132,18 @@ class SequenceStore(Protocol):
         """Return what a finding saw, or None where there is no such finding."""
         ...
 
-    def touch_finding(self, key: str, at_ms: int, detail: bytes) -> None:
-        """Note that an open finding was seen again."""
+    def past_finding(self, about: About) -> str | None:
+        """Return the finding of a fact that has ended and may return: same type, same subject."""
+        ...
+
+    def finding(self, key: str) -> About:
+        """Return what a finding is about, with the severity it has now."""
+        ...
+
+    def touch_finding(
+        self, key: str, at_ms: int, detail: bytes, *, severity: Severity | None = None
+    ) -> int:
+        """Note that an open finding was seen again; return by how much it exceeds what it was."""
         ...
 
     def close_finding(self, key: str, at_ms: int) -> tuple[About, Detail]:
@@ -130,8 +158,17 @@ class SequenceStore(Protocol):
         """Keep that a host signed that a report of it was put aside, unless that is known."""
         ...
 
-    def record_finding(self, key: str, record: bytes, at_ms: int) -> None:
-        """Append a finding's record to the log's queue."""
+    def record_finding(self, record: FindingRecord) -> None:
+        """Append a finding's record to the log's queue, and take its case along."""
+        ...
+
+    def record_step(self, step: Step) -> None:
+        """Append a step of a case that time made to the log's queue, and take it."""
+        ...
+
+    @property
+    def cases(self) -> CaseBook:
+        """The cases of findings."""
         ...
 
     def set_timer(self, host: str, due_ms: int) -> None:
