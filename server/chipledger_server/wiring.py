@@ -254,5 +254,7 @@ def site_of(config: Config, engine: Reader, clock: Clock) -> App:
         measure=measure_of(config),
         now_ms=clock.now_ms,
         results=Results(build=BUILD, signer=load_result_key(config.secrets.result_key)),
+        ledger=SqlLedger(engine),
+        entropy=system_entropy,
     )
     return cast("App", build_app(parts))  # Litestar types the same shapes in its own words

@@ -18,7 +18,7 @@ _PLACE: Final = re.compile(
 _COLUMNS: Final[Mapping[str, str]] = {"model": UNIT, "sku": SKU, "pieces": PIECES, "serial": SERIAL}
 
 
-class RowProblem(msgspec.Struct, frozen=True, kw_only=True):
+class RowProblem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing wrong with one row of a file.
 
     Attributes:

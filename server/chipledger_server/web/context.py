@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from chipledger_server.ports import Entropy
 from chipledger_server.usecases.access import Principal
+from chipledger_server.usecases.book.entry import Ledger
 from chipledger_server.usecases.book.reconcile import Measure
+from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.reading import Reads, When
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.pages import DEFAULT_LIMIT, MOST_LIMIT, Place, open_cursor
@@ -25,6 +28,8 @@ class Parts:
         measure: tables and policy of a balance.
         now_ms: the collector's clock, Unix milliseconds.
         results: how attestation results are issued.
+        ledger: where the book is kept.
+        entropy: source of randomness.
     """
 
     name: str
@@ -33,6 +38,12 @@ class Parts:
     measure: Measure
     now_ms: Callable[[], int]
     results: Results
+    ledger: Ledger
+    entropy: Entropy
+
+    def hand(self, principal: Principal) -> Hand:
+        """Return the hand of a principal that acts now."""
+        return Hand(principal=principal.name, now_ms=self.now_ms(), entropy=self.entropy)
 
     @contextmanager
     def look(self, principal: Principal, times: When) -> Iterator[Look]:

@@ -16,8 +16,10 @@ from litestar.openapi import OpenAPIConfig
 from chipledger_evidence.answers import Problem
 from chipledger_evidence.keys import Jwk
 from chipledger_server.usecases import views
+from chipledger_server.usecases.book.entering import Imported
 from chipledger_server.usecases.book.reconcile import SiteBalance
 from chipledger_server.usecases.showing import sites
+from chipledger_server.web.api.imports import ImportRefused
 from chipledger_server.web.context import Parts
 
 REF: Final = "#/components/schemas/{name}"
@@ -40,6 +42,8 @@ ANSWERS: Final[tuple[Any, ...]] = (
     sites.SitesPage,
     sites.SiteDetail,
     SiteBalance,
+    Imported,
+    ImportRefused,
     Jwk,
     Problem,
 )
@@ -59,7 +63,7 @@ def framework_document(api: Router, parts: Parts) -> dict[str, Any]:
         version="1",
         description=(
             "Which controlled chips are where, how that is known, and whether it matches what "
-            "was licensed and delivered. Read-only; times are Unix milliseconds, UTC."
+            "was licensed and delivered. Times are Unix milliseconds, UTC."
         ),
     )
     unserved = Litestar(
@@ -76,7 +80,8 @@ def query_parameters(whole: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     return {
         path: frozenset(
             parameter["name"]
-            for parameter in item["get"].get("parameters", ())
+            for asked in item.values()
+            for parameter in asked.get("parameters", ())
             if parameter["in"] == "query"
         )
         for path, item in whole["paths"].items()

@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from chipledger_book.errors import BookError
 from chipledger_book.errors import Code as BookCode
 from chipledger_evidence.answers import Problem
+from chipledger_evidence.errors import Code as EvidenceCode
 from chipledger_evidence.errors import EvidenceError
 from chipledger_server.domain.codes import ServerError
 from chipledger_server.usecases.refusals import Code, Refusal
@@ -74,6 +75,9 @@ def problem_of(error: Exception) -> Problem:
             return _problem(status, error.code, error.detail, error.hint)
         case EvidenceError() | ServerError():
             return _problem(status_of(error.code), error.code, error.detail, error.hint)
+        case HTTPException() if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            detail = "the body is larger than what this address takes"
+            return _problem(error.status_code, EvidenceCode.OVERSIZE, detail, "split it")
         case HTTPException() if error.status_code in _FRAMEWORK:
             code = _FRAMEWORK[error.status_code]
             return _problem(STATUS[code], code, _framework_detail(error), "")
@@ -91,7 +95,7 @@ def title_of(code: str) -> str:
     return code.replace("-", " ").capitalize()
 
 
-def _problem(status: HTTPStatus, code: str, detail: str, hint: str) -> Problem:
+def _problem(status: int, code: str, detail: str, hint: str) -> Problem:
     return Problem(
         code=str(code),
         detail=detail,

@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Code, Refusal
-from chipledger_server.web.api import fleet, record, results, sites
+from chipledger_server.web.api import fleet, imports, record, results, sites
 from chipledger_server.web.api.asking import provide_paging, provide_times, refuse_unknown
 from chipledger_server.web.auth import SESSION_COOKIE
 from chipledger_server.web.context import Parts
@@ -115,6 +115,7 @@ def api_router() -> Router:
             *(sites.sites, sites.site, sites.balance, sites.site_hosts, sites.site_devices),
             *(fleet.hosts, fleet.host, fleet.host_chain, fleet.chips, fleet.chip),
             *(results.host_result, results.result_key),
+            imports.imports,
         ],
         dependencies={
             "page": Provide(provide_paging, sync_to_thread=False),

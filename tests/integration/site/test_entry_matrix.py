@@ -61,6 +61,9 @@ HIDDEN: Final = (
 FORMS: Final = ("/login", "/logout", "/enter")
 """The only routes that take a form."""
 
+POSTED: Final = ("/api/v1/ledger/imports",)
+"""Doors of the API that enter something; each has tests of its own for who may."""
+
 GUARDED: Final = (*LISTS, *OF_A_SITE, *HIDDEN)
 
 
@@ -101,7 +104,7 @@ def asked(path: str, johor: Johor, token: str) -> Response:
 def test_every_route_stands_in_the_matrix(door: Door) -> None:
     """Nothing answers GET or POST that is not listed here."""
     assert routes(door, "GET") == {*PUBLIC, *GUARDED}
-    assert routes(door, "POST") == set(FORMS)
+    assert routes(door, "POST") == {*FORMS, *POSTED}
     assert routes(door, "PUT") | routes(door, "PATCH") | routes(door, "DELETE") == set()
 
 
@@ -126,6 +129,15 @@ def test_nobody_enters_without_a_principal(path: str, token: str, johor: Johor) 
         page = johor.door.page(real, session=token)
         assert page.status_code == 303
         assert page.headers["location"].startswith("/login")
+
+
+@pytest.mark.parametrize("path", POSTED)
+def test_nobody_enters_anything_without_a_principal(path: str, johor: Johor) -> None:
+    """401, before the body is looked at."""
+    with TestClient(johor.door.app) as client:
+        answer = client.post(path, content=b"{}", headers={"content-type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
 @pytest.mark.parametrize("path", GUARDED)

@@ -78,11 +78,12 @@ def test_strictness_is_written_down(document: Any) -> None:  # noqa: ANN401 - an
 def test_every_route_declares_its_problems(document: Any) -> None:  # noqa: ANN401 - any JSON
     """As problem documents, 401 among them."""
     for path, item in document["paths"].items():
-        responses = item["get"]["responses"]
-        assert "401" in responses, path
-        for status, response in responses.items():
-            if status != "200":
-                assert set(response["content"]) == {"application/problem+json"}, path
+        for method, asked in item.items():
+            responses = asked["responses"]
+            assert "401" in responses, (method, path)
+            for status, response in responses.items():
+                if status != "200":
+                    assert set(response["content"]) == {"application/problem+json"}, path
 
 
 @pytest.mark.parametrize(

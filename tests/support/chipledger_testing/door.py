@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 
 from chipledger_evidence.answers import Problem
 from chipledger_evidence.keys import Signer
+from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.showing.results import Results
 from chipledger_server.web.auth import Gate, session_key
@@ -51,6 +52,8 @@ class Door:
             measure=self.scene.measure,
             now_ms=lambda: self.scene.now_ms,
             results=Results(build="test", signer=self.signer),
+            ledger=SqlLedger(self.scene.engine),
+            entropy=self.scene.entropy,
         )
 
     def token(self, role: Role, *sites: str) -> str:
@@ -96,6 +99,42 @@ class Door:
             return client.get(
                 path,
                 headers={"cookie": f"chipledger_session={cookie}"} if cookie else {},
+                follow_redirects=False,
+            )
+
+    def send(
+        self,
+        path: str,
+        body: bytes | str,
+        *,
+        token: str,
+        kind: str = "text/csv",
+        **parameters: str | int,
+    ) -> Response:
+        """Return the answer of the API to a body."""
+        with TestClient(self.app) as client:
+            return client.post(
+                f"/api/v1{path}",
+                content=body,
+                params=parameters,
+                headers={"authorization": f"Bearer {token}", "content-type": kind},
+            )
+
+    def post(
+        self,
+        path: str,
+        form: Mapping[str, str],
+        *,
+        session: str,
+        file: tuple[str, bytes] | None = None,
+    ) -> Response:
+        """Return the answer to a form of our own page, sent in a session, with a file or none."""
+        with TestClient(self.app) as client:
+            return client.post(
+                path,
+                data=dict(form),
+                files=None if file is None else {"file": file},
+                headers={**OWN_FORM, "cookie": f"chipledger_session={session}"},
                 follow_redirects=False,
             )
 

@@ -35,7 +35,7 @@ from chipledger_server.usecases.people import Hand
 __all__ = ["Imported", "Speaking", "by_principal", "by_speaker", "enter_all", "read_file"]
 
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
+class Imported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What became of an import.
 
     Attributes:
