@@ -21,6 +21,7 @@ from chipledger_book.events import (
     LicenceGranted,
     Line,
     Received,
+    Role,
     SiteDeclared,
     Statement,
     StatementRecord,
@@ -155,6 +156,16 @@ class Book:
     def statements(self, key: EventId) -> tuple[Statement, ...]:
         """Return who stands behind an event, whenever they said so, the first to speak first."""
         return self._statements.get(key, ())
+
+    def other_words(self, entry: Booked[Event], as_of_ms: int, role: Role) -> tuple[Statement, ...]:
+        """Return what the other side, which speaks as `role`, said of an event up to a time.
+
+        Nothing while the own side has not spoken: who enters an event is not its other side.
+        """
+        said = self.statements(entry.id)
+        if all(one.role is role for one in said):
+            return ()
+        return tuple(one for one in said if one.role is role and one.stated_at_ms <= as_of_ms)
 
     def recorded_at(self, key: EventId) -> int | None:
         """Return when the ledger took an event up (Unix ms), None for one that it does not hold."""

@@ -1,7 +1,8 @@
 """Where two parties meet: whose word an event stands on, and what is still open.
 
-An event is *open one-sided* until the other side's event names it, or an accepted document of
-the other side does. Each word has a strength, and the strength is shown with it.
+An event is *open one-sided* until the other side's event names it, the other side stands behind
+it by a statement of its own, or an accepted document of it does. Each word has a strength, and the
+strength is shown with it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ from chipledger_book.movements import (
     TransferIn,
     TransferOut,
 )
+from chipledger_book.remark_rules import OTHER_SIDE
 from chipledger_book.report import OneSided, Sides
 from chipledger_book.stock import draw
 
@@ -48,19 +50,22 @@ def one_sided(book: Book, site: str, as_of_ms: int, catalogue: Catalogue) -> tup
 def _view(entry: Booked[Listed], book: Book, as_of_ms: int, catalogue: Catalogue) -> OneSided:
     answers = book.answers(entry.id, as_of_ms)
     confirmed = [one.event for one in answers if isinstance(one.event, Confirmed)]
+    other = OTHER_SIDE.get(type(entry.event))
+    words = () if other is None else book.other_words(entry, as_of_ms, other)
+    own = [one for one in book.statements(entry.id) if one not in words]
     left = _left(entry, answers, catalogue)
-    if not left or any(one.document is None for one in confirmed):
+    if not left or words or any(one.document is None for one in confirmed):
         sides = Sides.BOTH
     else:
         sides = Sides.DOCUMENT if confirmed else Sides.OPEN
-    said = [statement for one in answers for statement in book.statements(one.id)]
+    said = [*words, *(statement for one in answers for statement in book.statements(one.id))]
     return OneSided(
         event=entry.id,
         type=str(type(entry.event).__struct_config__.tag),
         since_ms=entry.event.occurred_at_ms,
         other=other_side(entry.event),
         sides=sides,
-        strength=_text(strongest(book.statements(entry.id))),
+        strength=_text(strongest(own)),
         other_strength=_text(strongest(said)),
         left={} if sides is Sides.BOTH else left,
     )

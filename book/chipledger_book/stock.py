@@ -13,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace as replaced
 
 from chipledger_book.catalogue import Catalogue
-from chipledger_book.events import Received
+from chipledger_book.events import Received, Role
 from chipledger_book.inventory import Listed, items_of
 from chipledger_book.ledger import Book, Booked
 from chipledger_book.matching import KINDS, Flow, Group, Item, Kinds
@@ -155,6 +155,7 @@ def _taken_back(
             for answer in book.answers(entry.id, as_of_ms)
             if isinstance(answer.event, Confirmed)
         ]
+        times += [one.stated_at_ms for one in book.other_words(entry, as_of_ms, Role.VENDOR)]
         if times:
             since = max(entry.event.occurred_at_ms, min(times))
             yield Booked(id=entry.id, event=replaced(entry.event, occurred_at_ms=since))
