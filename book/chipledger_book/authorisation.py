@@ -14,10 +14,12 @@ from datetime import date
 
 from chipledger_book.catalogue import Sku
 from chipledger_book.licences import Licence, LicenceLine, LicenceType, QuantityUnit
+from chipledger_book.limit_kinds import current_labels, flow_label
 from chipledger_book.matching import Item
 from chipledger_book.parties import Site
 from chipledger_book.report import CeilingUse, LicenceUse, LineUse, Uncovered
-from chipledger_book.rules import Ceiling, Tables, tier_of
+from chipledger_book.rules import Ceiling, Tables, Tier, place
+from chipledger_book.subjects import subject_of
 from chipledger_book.tables import in_force_on
 from chipledger_book.terms import day_of
 
@@ -96,7 +98,7 @@ class _LineState:
 
 @dataclass(slots=True)
 class _CeilingState:
-    """One ceiling, one subject, one calendar year.
+    """One ceiling, one subject, one window.
 
     Attributes:
         sites: sites that used it.
@@ -115,20 +117,24 @@ class Allocation:
 
     Attributes:
         uncovered: per site, what no line has room for.
+        bound: sites with chips that need a licence by the rules of their tier, or that no rule
+            set frees from one.
     """
 
     day: date
     lines: list[_LineState]
     licences: tuple[Licence, ...]
-    ceilings: dict[tuple[str, str, int], _CeilingState] = field(default_factory=dict)
+    ceilings: dict[tuple[str, str, str], _CeilingState] = field(default_factory=dict)
     uncovered: dict[str, list[Uncovered]] = field(default_factory=lambda: defaultdict(list))
+    bound: set[str] = field(default_factory=set)
 
     def exceeded_ceiling(self, site: str) -> bool:
-        """Tell whether a ceiling is exceeded in this year by a subject this site counts for."""
+        """Tell whether a subject that this site counts for exceeds a ceiling in this window."""
+        now = current_labels(self.day)
         return any(
             state.used_tpp > state.ceiling.limit.amount and site in state.sites
-            for (_, _, year), state in self.ceilings.items()
-            if year == self.day.year
+            for (_, _, window), state in self.ceilings.items()
+            if window in now
         )
 
     def licence_use(self, forms: Sequence[Site]) -> tuple[LicenceUse, ...]:
@@ -158,20 +164,22 @@ class Allocation:
         )
 
     def ceiling_use(self, site: Site) -> tuple[CeilingUse, ...]:
-        """Return every ceiling of the site's subject or used by the site, year by year."""
+        """Return every ceiling of the site's subject or used by the site, window by window."""
         return tuple(
             CeilingUse(
                 ceiling=name,
                 subject=subject,
-                window=str(year),
+                window=window,
                 open=site.id in state.open_to,
                 sites=tuple(sorted(state.sites)),
                 limit_tpp=state.ceiling.limit.amount,
                 used_tpp=state.used_tpp,
                 left_tpp=state.ceiling.limit.amount - state.used_tpp,
             )
-            for (name, subject, year), state in sorted(self.ceilings.items())
-            if subject == site.ultimate_parent.id or site.id in state.sites
+            for (name, subject, window), state in sorted(
+                self.ceilings.items(), key=lambda entry: entry[0]
+            )
+            if subject == subject_of(state.ceiling.subject, site) or site.id in state.sites
         )
 
 
@@ -195,7 +203,7 @@ def allocate(
     for site in sites:
         counters.open_windows(site)
     booked = [need for exposure in held for need in _booked_needs(exposure)]
-    needs = [need for need in booked if not counters.count(need)]
+    needs = [need for need in counters.bound(booked) if not counters.count(need)]
     needs.sort(
         key=lambda need: (
             need.charged_to is None,
@@ -211,6 +219,8 @@ def allocate(
         if exposure.beyond:
             last = day if exposure.beyond_at_ms is None else day_of(exposure.beyond_at_ms)
             need = Need(site=exposure.site, sku=exposure.sku, pieces=exposure.beyond, day=last)
+            if not any(counters.bound([need])):
+                continue
             if any(state.takes(need) for state in allocation.lines) or not counters.count(need):
                 _cover(need, allocation)
     return allocation
@@ -227,11 +237,12 @@ class _Counters:
         self._rules = rules if holds else None
         self._tables = tables
         self._allocation = allocation
+        self._tiers: dict[tuple[Site, date], Tier] = {}
 
     def open_windows(self, site: Site) -> None:
-        """Show the ceiling of this year, used or not, and that it is open to whoever claims it."""
+        """Show the ceiling of this window, used or not, and that it is open to who claims it."""
         for ceiling in self._claimed(site, self._allocation.day):
-            state = self._state(ceiling, site, self._allocation.day.year)
+            state = self._state(ceiling, site, self._allocation.day)
             state.open_to.add(site.id)
 
     def count(self, need: Need) -> bool:
@@ -239,9 +250,10 @@ class _Counters:
         for ceiling in self._claimed(need.site, need.day, need.charged_to):
             if ceiling.applies_to(need.sku):
                 origin = need.came_from
-                if origin and origin.ultimate_parent.id == need.site.ultimate_parent.id:
+                whose = subject_of(ceiling.subject, need.site)
+                if origin and subject_of(ceiling.subject, origin) == whose:
                     return True  # received once by this subject, and counted then
-                state = self._state(ceiling, need.site, need.day.year)
+                state = self._state(ceiling, need.site, need.day)
                 state.used_tpp += need.pieces * need.sku.tpp
                 state.sites.add(need.site.id)
                 return True
@@ -251,12 +263,11 @@ class _Counters:
         self, site: Site, day: date, charged_to: tuple[str, str] | None = None
     ) -> Iterable[Ceiling]:
         """Yield the ceilings that a licence of the site claims on a day."""
-        rules = self._rules
-        if rules is None or not in_force_on(day, rules.head.valid_from, rules.head.valid_to):
+        rules, tier = self._rules, self.tier(site, day)
+        if rules is None or tier is None:
             return
-        tier = tier_of(site, rules, self._tables.countries, day)
         for ceiling in rules.ceilings:
-            if tier in ceiling.tiers and any(
+            if tier.tier in ceiling.tiers and any(
                 licence.type == ceiling.licence_type
                 and covers(licence, site)
                 and licence.valid_on(day)
@@ -265,8 +276,28 @@ class _Counters:
             ):
                 yield ceiling
 
-    def _state(self, ceiling: Ceiling, site: Site, year: int) -> _CeilingState:
-        key = (ceiling.ceiling, site.ultimate_parent.id, year)
+    def bound(self, needs: Iterable[Need]) -> Iterable[Need]:
+        """Yield the chips that need a licence in the tier they arrived in."""
+        for need in needs:
+            tier = self.tier(need.site, need.day)
+            if tier is None or tier.needs_licence(need.sku):
+                self._allocation.bound.add(need.site.id)
+                yield need
+
+    def tier(self, site: Site, day: date) -> Tier | None:
+        """Return the tier of a site on a day, or None on a day that the rules do not hold."""
+        rules = self._rules
+        if rules is None or not in_force_on(day, rules.head.valid_from, rules.head.valid_to):
+            return None
+        if (site, day) not in self._tiers:
+            tables = self._tables
+            placed = place(site, rules, tables.countries, day, entities=tables.entities)
+            self._tiers[site, day] = placed.tier
+        return self._tiers[site, day]
+
+    def _state(self, ceiling: Ceiling, site: Site, day: date) -> _CeilingState:
+        whose = subject_of(ceiling.subject, site)
+        key = (ceiling.ceiling, whose, flow_label(ceiling.window, day))
         return self._allocation.ceilings.setdefault(key, _CeilingState(ceiling))
 
 

@@ -260,7 +260,7 @@ def _allowances(balance: AtSite, allocation: Allocation) -> Allowances:
     """Return what bears on a site: licences, ceilings, and the chips that none has room for."""
     return Allowances(
         site=balance.site.id,
-        year=allocation.day.year,
+        day=allocation.day,
         licences=allocation.licence_use(balance.forms),
         ceilings=allocation.ceiling_use(balance.site),
         uncovered=tuple(allocation.uncovered.get(balance.site.id, ())),

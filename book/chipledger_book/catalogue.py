@@ -68,6 +68,8 @@ class Sku(Record, frozen=True, kw_only=True):
         packages_per_board: packages that share one board serial.
         memory_mib: memory as the driver prints it; never used to identify.
         density_milli: performance density in thousandths.
+        dram_bandwidth_gb_s: peak bandwidth of the package's memory, 10^9 bytes a second.
+        dram_source: where that number comes from.
         declared_only: no agent can see it yet; it can be received and declared.
         other_readings: other TPP in circulation.
         note: what a reader should know.
@@ -94,6 +96,8 @@ class Sku(Record, frozen=True, kw_only=True):
     packages_per_board: Positive = 1
     memory_mib: Positive | None = None
     density_milli: Positive | None = None
+    dram_bandwidth_gb_s: Positive | None = None
+    dram_source: Text = ""
     declared_only: bool = False
     other_readings: tuple[Reading, ...] = ()
     note: Text = ""

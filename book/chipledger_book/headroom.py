@@ -6,8 +6,10 @@ has room, each for the chips that it is for.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 from chipledger_book.licences import LicenceType
+from chipledger_book.limit_kinds import current_labels
 from chipledger_book.report import (
     Authorisation,
     BalanceRow,
@@ -24,24 +26,25 @@ class Allowances:
 
     Attributes:
         site: the site.
-        year: calendar year of `as_of`; ceilings of other years are closed.
+        day: day of `as_of`; ceilings of windows that do not hold it are closed.
         licences: licences that cover it or covered it.
         ceilings: ceilings of its parent, or that it used.
         uncovered: its chips that nothing covers.
     """
 
     site: str
-    year: int
+    day: date
     licences: tuple[LicenceUse, ...]
     ceilings: tuple[CeilingUse, ...]
     uncovered: tuple[Uncovered, ...]
 
     def current(self) -> list[CeilingUse]:
-        """Return the ceilings of this year that are open to the site or that it used."""
+        """Return the ceilings of windows of the day, open to the site or used by it."""
+        now = current_labels(self.day)
         return [
             use
             for use in self.ceilings
-            if use.window == str(self.year) and (use.open or self.site in use.sites)
+            if use.window in now and (use.open or self.site in use.sites)
         ]
 
 

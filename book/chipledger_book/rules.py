@@ -4,6 +4,7 @@ A rule set says how a site's countries make its tier and which ceilings exist. N
 knows a number; a new rule set is a new file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
@@ -11,10 +12,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from chipledger_book.calendars import Calendars
-from chipledger_book.catalogue import Catalogue, Eccn, Positive, Sku
+from chipledger_book.catalogue import Catalogue, Eccn, Sku
+from chipledger_book.entities import AuthorisedEntities, AuthorisedEntity
 from chipledger_book.errors import Code, refuse
-from chipledger_book.parties import Site
-from chipledger_book.tables import Table, TableVersion, in_force_on, overlap, version_of
+from chipledger_book.limit_kinds import AmountLimit, Flow, Limit, PartySubject, counts_model
+from chipledger_book.parties import Party, Site
+from chipledger_book.tables import Table, TableVersion, in_force_on, version_of
 from chipledger_book.terms import Country, Force, Name, Record, Text
 from chipledger_book.timers import Timers
 
@@ -64,6 +67,7 @@ class CountryLists(Table, frozen=True, kw_only=True):
 
 
 Fact = Literal["location", "headquarters", "parent-headquarters", "operator-headquarters"]
+PartyRole = Literal["operator", "consignee", "ultimate-parent"]
 
 
 class Tier(Record, frozen=True, kw_only=True):
@@ -75,6 +79,13 @@ class Tier(Record, frozen=True, kw_only=True):
         lists: names of country lists.
         of: facts of the site that are looked at.
         source: where the rule says so.
+        without: a country on one of these lists is on none of `lists`.
+        entities: names of lists of authorised entities; the tier holds only where a party in one
+            of `roles` is on one of them, and then its lists of countries may be empty.
+        roles: which parties of the site are looked for there.
+        licence: whether chips need one there at all.
+        eccns: chips that need one there, by asserted control; empty: all that are controlled.
+        policy: how applications are reviewed, in the rule's words.
     """
 
     tier: Name
@@ -82,17 +93,20 @@ class Tier(Record, frozen=True, kw_only=True):
     source: Text
     lists: tuple[Name, ...] = ()
     of: tuple[Fact, ...] = ()
+    without: tuple[Name, ...] = ()
+    entities: tuple[Name, ...] = ()
+    roles: tuple[PartyRole, ...] = ()
+    licence: Literal["required", "not-required"] = "required"
+    eccns: tuple[Eccn, ...] = ()
+    policy: Text = ""
 
-
-class AmountLimit(Record, frozen=True, kw_only=True, tag_field="kind", tag="amount"):
-    """A fixed amount, inclusive: reaching it is allowed, one more is not."""
-
-    unit: Literal["tpp"]
-    amount: Positive
+    def needs_licence(self, sku: Sku) -> bool:
+        """Tell whether chips of a controlled model need a licence in this tier."""
+        return self.licence == "required" and (not self.eccns or sku.eccn in self.eccns)
 
 
 class Ceiling(Record, frozen=True, kw_only=True):
-    """A quantity limit of the rule set.
+    """A quantity that an exception allows to whoever claims it.
 
     Attributes:
         ceiling: its name.
@@ -101,7 +115,7 @@ class Ceiling(Record, frozen=True, kw_only=True):
         subject: whose quantities are added up.
         window: over which time.
         counts: which state of a chip counts.
-        limit: how much; more kinds of limit may follow under new tags.
+        limit: how much.
         source: where the rule says so.
         eccns: chips that count, by asserted control; empty: all.
         datacenter_only: only chips designed or marketed for data centres count.
@@ -110,8 +124,8 @@ class Ceiling(Record, frozen=True, kw_only=True):
     ceiling: Name
     licence_type: Name
     tiers: tuple[Name, ...]
-    subject: Literal["ultimate-parent"]
-    window: Literal["calendar-year"]
+    subject: PartySubject
+    window: Flow
     counts: Literal["received"]
     limit: AmountLimit
     source: Text
@@ -120,9 +134,47 @@ class Ceiling(Record, frozen=True, kw_only=True):
 
     def applies_to(self, sku: Sku) -> bool:
         """Tell whether chips of a model count against this ceiling."""
-        if self.datacenter_only and not sku.datacenter:
-            return False
-        return not self.eccns or sku.eccn in self.eccns
+        return counts_model(sku, self.eccns, datacenter_only=self.datacenter_only)
+
+
+class Condition(Record, frozen=True, kw_only=True):
+    """What a rule demands and only people can certify: shown as stated, never as seen.
+
+    Attributes:
+        condition: its name.
+        text: what is demanded.
+        tiers: tiers whose sites it is for; empty: all.
+        licence_types: only for sites that hold one of these; empty: for all.
+        certified_by: who certifies it.
+        source: where the rule says so.
+    """
+
+    condition: Name
+    text: Text
+    certified_by: Text
+    source: Text
+    tiers: tuple[Name, ...] = ()
+    licence_types: tuple[Name, ...] = ()
+
+
+class Duty(Record, frozen=True, kw_only=True):
+    """A report or notice that somebody owes; its days stand in the calendars.
+
+    Attributes:
+        duty: its name.
+        text: what is owed.
+        owed_by: who owes it.
+        report: name of the report in the calendars, where its days stand, or empty.
+        licence_types: for sites that hold one of these; empty: for all.
+        source: where the rule says so.
+    """
+
+    duty: Name
+    text: Text
+    owed_by: Text
+    source: Text
+    report: Text = ""
+    licence_types: tuple[Name, ...] = ()
 
 
 class RuleSet(Table, frozen=True, kw_only=True):
@@ -133,12 +185,20 @@ class RuleSet(Table, frozen=True, kw_only=True):
         tiers: tried in order; the first that applies is the site's tier.
         ceilings: quantity limits.
         domestic: countries where no licence is needed for the chips to be.
+        entities: id of the table of authorised entities the tiers name, or empty.
+        limits: what else is held against an amount.
+        conditions: what only people can certify.
+        duties: reports and notices that are owed.
     """
 
     country_lists: Name
     tiers: Annotated[tuple[Tier, ...], msgspec.Meta(min_length=1)]
     ceilings: tuple[Ceiling, ...] = ()
     domestic: tuple[Country, ...] = ()
+    entities: Text = ""
+    limits: tuple[Limit, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    duties: tuple[Duty, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,22 +210,61 @@ class Tables:
         countries: country lists.
         rules: the rule set, or None to hold licences alone against the book.
         calendars: which reports are due when; no verdict uses it.
+        entities: parties that are authorised by name, where the rule set looks for them.
+        timers: limits of what is watched, or None to watch nothing; no balance depends on them.
     """
 
     catalogue: Catalogue
     countries: CountryLists
     rules: RuleSet | None = None
     calendars: Calendars | None = None
+    entities: AuthorisedEntities | None = None
     timers: Timers | None = None
 
     def versions(self) -> tuple[TableVersion, ...]:
         """Return what a verdict must write down of them."""
-        tables: tuple[Table | None, ...] = (self.catalogue, self.countries, self.rules)
+        tables: tuple[Table | None, ...] = (
+            self.catalogue,
+            self.countries,
+            self.rules,
+            self.entities,
+        )
         return tuple(version_of(table) for table in tables if table is not None)
 
 
-def tier_of(site: Site, rules: RuleSet, countries: CountryLists, day: date) -> str:
-    """Return the tier of a site on a day."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where a rule set puts a site: its tier, and the authorised entity that put it there."""
+
+    tier: Tier
+    entity: AuthorisedEntity | None = None
+
+
+def tier_of(
+    site: Site,
+    rules: RuleSet,
+    countries: CountryLists,
+    day: date,
+    *,
+    entities: AuthorisedEntities | None = None,
+) -> str:
+    """Return the name of a site's tier on a day."""
+    return place(site, rules, countries, day, entities=entities).tier.tier
+
+
+def place(
+    site: Site,
+    rules: RuleSet,
+    countries: CountryLists,
+    day: date,
+    *,
+    entities: AuthorisedEntities | None = None,
+) -> Placed:
+    """Return the tier of a site on a day: the first whose lists hold its facts and parties.
+
+    Raises:
+        BookError: `unknown-country-list`.
+    """
     facts: dict[Fact, str] = {
         "location": site.country,
         "headquarters": site.consignee.headquarters,
@@ -173,54 +272,40 @@ def tier_of(site: Site, rules: RuleSet, countries: CountryLists, day: date) -> s
         "operator-headquarters": site.operator.headquarters,
     }
     for tier in rules.tiers:
-        on_list = [
-            any(countries.holds(name, facts[fact], day) for name in tier.lists) for fact in tier.of
-        ]
-        if tier.when == "otherwise" or (any(on_list) if tier.when == "any" else all(on_list)):
-            return tier.tier
-    return rules.tiers[-1].tier  # unreachable once checked: the last tier is "otherwise"
+        if tier.when != "otherwise" and not _located(tier, facts, countries, day):
+            continue
+        if not tier.entities:
+            return Placed(tier=tier)
+        entity = _entity(tier, site, entities, day)
+        if entity is not None:
+            return Placed(tier=tier, entity=entity)
+    return Placed(tier=rules.tiers[-1])  # unreachable once checked: the last is "otherwise"
 
 
-def check_country_lists(table: CountryLists) -> CountryLists:
-    """Return the lists, once no list has two member sets on one day.
-
-    Raises:
-        BookError: `table-dates-overlap`.
-    """
-    for position, row in enumerate(table.lists):
-        for other in table.lists[:position]:
-            if other.list == row.list and overlap(
-                (row.valid_from, row.valid_to), (other.valid_from, other.valid_to)
-            ):
-                raise refuse(
-                    Code.TABLE_DATES_OVERLAP,
-                    f"two rows of list {row.list} are valid on the same day",
-                    where=f"lists[{position}]",
-                    hint="end the older row the day before the newer starts",
-                )
-    return table
+def _located(tier: Tier, facts: Mapping[Fact, str], countries: CountryLists, day: date) -> bool:
+    """Tell whether any or all facts of a tier lie where its lists say."""
+    found = (
+        any(countries.holds(name, facts[fact], day) for name in tier.lists)
+        and not any(countries.holds(name, facts[fact], day) for name in tier.without)
+        for fact in tier.of
+    )
+    return any(found) if tier.when == "any" else all(found)
 
 
-def check_rule_set(rules: RuleSet, countries: CountryLists) -> RuleSet:
-    """Return the rule set, once its tiers end and name lists that exist.
-
-    Raises:
-        BookError: `malformed-table` or `unknown-country-list`.
-    """
-    if rules.tiers[-1].when != "otherwise":
-        raise refuse(
-            Code.MALFORMED_TABLE,
-            "the last tier does not apply to the remainder",
-            where="tiers",
-            hint='end with a tier of "when": "otherwise"',
-        )
-    known = {row.list for row in countries.lists}
-    for tier in rules.tiers:
-        for name in tier.lists:
-            if name not in known:
-                raise refuse(
-                    Code.UNKNOWN_COUNTRY_LIST,
-                    f"tier {tier.tier} names the list {name}",
-                    hint=f"name a list of {countries.head.id}",
-                )
-    return rules
+def _entity(
+    tier: Tier, site: Site, entities: AuthorisedEntities | None, day: date
+) -> AuthorisedEntity | None:
+    """Return the row that authorises a party of a site, or None."""
+    parties: dict[PartyRole, Party] = {
+        "operator": site.operator,
+        "consignee": site.consignee,
+        "ultimate-parent": site.ultimate_parent,
+    }
+    if entities is None:
+        return None
+    rows = (
+        entities.find(name, parties[role], country=site.country, day=day)
+        for name in tier.entities
+        for role in tier.roles
+    )
+    return next((row for row in rows if row is not None), None)

@@ -6,64 +6,105 @@ table loaded and approved at run time is treated exactly as a shipped one.
 
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeVar
 
-from chipledger_book.calendars import Calendars, check_calendars
-from chipledger_book.catalogue import Catalogue, check_catalogue
-from chipledger_book.rules import (
-    CountryLists,
-    RuleSet,
-    Tables,
-    check_country_lists,
-    check_rule_set,
-)
-from chipledger_book.tables import parse_table
-from chipledger_book.timers import Timers, check_timers
+from chipledger_book.calendars import Calendars
+from chipledger_book.catalogue import Catalogue
+from chipledger_book.entities import AuthorisedEntities
+from chipledger_book.errors import Code, refuse
+from chipledger_book.rules import CountryLists, RuleSet, Tables
+from chipledger_book.table_kinds import check_table, read_table
+from chipledger_book.tables import Table, TableKind
+from chipledger_book.timers import Timers
 
 _DATA: Final = files("chipledger_book") / "data"
+_FILES: Final = (
+    "chips-2026-10-05.json",
+    "chips-2026-11-23.json",
+    "us-ear-countries-2026-07-23.json",
+    "us-ear-countries-2026-07-23.2.json",
+    "us-ear-entities-2026-07-14.json",
+    "us-diffusion-2025.json",
+    "us-diffusion-2025.2.json",
+    "us-destination-2026.json",
+    "us-china-2026.json",
+    "us-dc-veu-2025.json",
+    "chipledger-timers-2026-11-23.json",
+    "us-reporting-calendars-2025-01-13.json",
+)
+"""Oldest first: what a table names stands before it, a newer version behind the older."""
+
+FIRST_RULES: Final = "us-diffusion-2025"
+"""The rule set that holds until another one is adopted."""
+T = TypeVar("T", bound=Table)
 
 
 @cache
+def every() -> tuple[Table, ...]:
+    """Return every shipped version of every table, each checked, oldest first."""
+    known: dict[tuple[str, str], Table] = {}
+    found = []
+    for name in _FILES:
+        table = check_table(read_table((_DATA / name).read_bytes()), known)
+        known[table.head.kind, table.head.id] = table
+        found.append(table)
+    return tuple(found)
+
+
+def newest() -> dict[tuple[TableKind, str], Table]:
+    """Return the newest shipped version of every table, by kind and id."""
+    return {(table.head.kind, table.head.id): table for table in every()}
+
+
+def _newest(struct: type[T], name: str) -> T:
+    found = [table for table in every() if isinstance(table, struct) and table.head.id == name]
+    if not found:
+        raise refuse(Code.UNKNOWN_TABLE, f"no table {name} ships", hint="name a shipped table")
+    return found[-1]
+
+
 def catalogue() -> Catalogue:
     """Return the newest shipped chip catalogue."""
-    data = (_DATA / "chips-2026-10-05.json").read_bytes()
-    return check_catalogue(parse_table(data, Catalogue))
+    return _newest(Catalogue, "chips")
 
 
-@cache
 def country_lists() -> CountryLists:
     """Return the newest shipped country lists of the United States export rules."""
-    data = (_DATA / "us-ear-countries-2026-07-23.json").read_bytes()
-    return check_country_lists(parse_table(data, CountryLists))
+    return _newest(CountryLists, "us-ear-countries")
 
 
-@cache
+def entities() -> AuthorisedEntities:
+    """Return the newest shipped table of parties authorised by name."""
+    return _newest(AuthorisedEntities, "us-ear-entities")
+
+
 def rule_set_2025() -> RuleSet:
     """Return the rule set of January 2025: codified, not enforced."""
-    data = (_DATA / "us-diffusion-2025.json").read_bytes()
-    return check_rule_set(parse_table(data, RuleSet), country_lists())
+    return _newest(RuleSet, FIRST_RULES)
 
 
-@cache
 def timers() -> Timers:
     """Return the newest shipped timers, thresholds and severities: proposed by Chipledger."""
-    data = (_DATA / "chipledger-timers-2026-11-23.json").read_bytes()
-    return check_timers(parse_table(data, Timers))
+    return next(one for one in reversed(every()) if isinstance(one, Timers))
 
 
-@cache
 def calendars() -> Calendars:
     """Return the reporting calendars of the United States export rules."""
-    data = (_DATA / "us-reporting-calendars-2025-01-13.json").read_bytes()
-    return check_calendars(parse_table(data, Calendars))
+    return next(one for one in reversed(every()) if isinstance(one, Calendars))
 
 
-def tables() -> Tables:
-    """Return the shipped tables under the rule set of January 2025."""
+def tables(rules: str = FIRST_RULES) -> Tables:
+    """Return the shipped tables under a shipped rule set: that of January 2025.
+
+    Raises:
+        BookError: `unknown-table`.
+    """
+    chosen = _newest(RuleSet, rules)
     return Tables(
         catalogue=catalogue(),
-        countries=country_lists(),
-        rules=rule_set_2025(),
+        countries=_newest(CountryLists, chosen.country_lists),
+        rules=chosen,
+        entities=_newest(AuthorisedEntities, chosen.entities) if chosen.entities else None,
         calendars=calendars(),
         timers=timers(),
     )

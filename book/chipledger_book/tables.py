@@ -6,16 +6,18 @@ member order of the file do not matter, and nothing in the file can be left out 
 """
 
 from datetime import date
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from chipledger_book.errors import Code, refuse
+from chipledger_book.errors import BookError, Code, refuse
 from chipledger_book.terms import Force, Name, Record, Text
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.ids import Digest, sha256_b64
 
-TableKind = Literal["calendars", "chip-catalogue", "country-lists", "rule-set", "timers"]
+TableKind = Literal[
+    "calendars", "chip-catalogue", "country-lists", "rule-set", "entities", "timers"
+]
 
 
 class TableHead(Record, frozen=True, kw_only=True):
@@ -61,29 +63,41 @@ class TableVersion(Record, frozen=True, kw_only=True):
 
 
 T = TypeVar("T", bound=Table)
+_DATES: Final = ("valid_from", "valid_to", "first_day", "last_day", "reviewed_on")
 
 
 def parse_table(data: bytes, kind: type[T]) -> T:
     """Return the table in `data` (JSON, any layout).
 
     Raises:
-        BookError: `malformed-table`.
+        BookError: `malformed-table`, `table-dates-wrong` or `unknown-quantity-unit`.
     """
     try:
         table = msgspec.json.decode(data, type=kind, strict=True)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise refuse(
-            Code.MALFORMED_TABLE, str(error), hint="see docs/BOOK.md for the formats of tables"
-        ) from error
+        raise _malformed(str(error)) from error
     head = table.head
     if head.valid_to is not None and head.valid_to < head.valid_from:
         raise refuse(
-            Code.MALFORMED_TABLE,
+            Code.TABLE_DATES_WRONG,
             f"table {head.id} {head.version} ends before it starts",
             where="head.valid_to",
             hint="give a last day on or after the first",
         )
     return table
+
+
+def _malformed(said: str) -> BookError:
+    """Return the refusal of a text that is no table, with the row and what is missing there."""
+    what, _, path = said.partition(" - at `$")
+    where = path.rstrip("`").lstrip(".")
+    if where.endswith(".unit"):
+        code, hint = Code.UNKNOWN_QUANTITY_UNIT, "docs/BOOK.md lists the units of each limit"
+    elif any(f"`{name}`" in what for name in _DATES) or where.rpartition(".")[2] in _DATES:
+        code, hint = Code.TABLE_DATES_WRONG, "write days as 2026-07-23; both ends are inclusive"
+    else:
+        code, hint = Code.MALFORMED_TABLE, "see docs/BOOK.md for the formats of tables"
+    return refuse(code, what, where=where, hint=hint)
 
 
 def version_of(table: Table) -> TableVersion:

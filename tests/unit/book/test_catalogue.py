@@ -253,7 +253,7 @@ def test_a_table_that_ends_before_it_starts_is_refused() -> None:
     with pytest.raises(BookError) as refused:
         parse_table(data, Catalogue)
 
-    assert refused.value.code is Code.MALFORMED_TABLE
+    assert refused.value.code is Code.TABLE_DATES_WRONG
 
 
 def test_the_digest_names_content_not_layout() -> None:

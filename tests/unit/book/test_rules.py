@@ -9,7 +9,8 @@ import pytest
 
 from chipledger_book import shipped
 from chipledger_book.errors import BookError, Code
-from chipledger_book.rules import check_country_lists, check_rule_set, tier_of
+from chipledger_book.rule_checks import check_country_lists, check_rule_set
+from chipledger_book.rules import tier_of
 from chipledger_testing.book import party, site_of
 
 JANUARY = date(2025, 1, 15)
