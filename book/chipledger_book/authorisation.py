@@ -38,7 +38,7 @@ class Exposure:
         sku: the model.
         items: what arrived.
         beyond: chips seen beyond what arrived, by number, not below zero: at the peak.
-        beyond_at_ms: when they last were; None: they are.
+        beyond_on: the day on which they last were; None: they are.
         came_from: the site that the items were transferred from, as declared then.
     """
 
@@ -46,7 +46,7 @@ class Exposure:
     sku: Sku
     items: Sequence[Item]
     beyond: int
-    beyond_at_ms: int | None = None
+    beyond_on: date | None = None
     came_from: Site | None = None
 
 
@@ -217,7 +217,7 @@ def allocate(
         _cover(need, allocation)
     for exposure in sorted(held, key=lambda one: (-one.sku.tpp, one.site.id, one.sku.sku)):
         if exposure.beyond:
-            last = day if exposure.beyond_at_ms is None else day_of(exposure.beyond_at_ms)
+            last = exposure.beyond_on or day
             need = Need(site=exposure.site, sku=exposure.sku, pieces=exposure.beyond, day=last)
             if not any(counters.bound([need])):
                 continue

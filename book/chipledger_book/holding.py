@@ -105,7 +105,7 @@ class AtSite:
                     sku=model.sku,
                     items=(),
                     beyond=beyond,
-                    beyond_at_ms=most.last_ms,
+                    beyond_on=day_of(most.last_ms),
                 )
 
 

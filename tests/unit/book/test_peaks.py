@@ -73,6 +73,7 @@ def test_without_them_the_same_site_is_within() -> None:
 def test_what_was_there_before_the_period_is_not_of_it() -> None:
     """A period starts with what is there then."""
     guests = [stay(number, APRIL, MAY - 1) for number in (50, 51)]
+    guests += [stay(number, MARCH, NOW) for number in range(10)]
 
     assert found(guests, start=MAY).authorisation is Authorisation.WITHIN
     assert found(guests, start=MAY - 1).authorisation is Authorisation.EXCEEDED
