@@ -11,6 +11,7 @@ from typing import Protocol
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import LedgerRecord
 from chipledger_book.physical import Stay
+from chipledger_book.statements import Statement
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.usecases.physical import Claim, Rival
@@ -179,6 +180,58 @@ class EventsAsked:
     kind: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAsked:
+    """Which page of the ledger a reader asks for, newest first.
+
+    Attributes:
+        when: what was recorded or happened later is left out.
+        scope: sites the reader may see; None: everything.
+        site: only this site's.
+        kind: only of this type.
+        party: only those that name this party.
+        since_ms: only those that happened then or later.
+        before: time and position of the last entry of the page before.
+    """
+
+    when: When
+    scope: frozenset[str] | None
+    site: str | None = None
+    kind: str | None = None
+    party: str | None = None
+    since_ms: int = 0
+    before: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One event of the ledger in a list, and whether it still stands.
+
+    Attributes:
+        pos: in which order it was entered.
+        id: its id.
+        type: its type.
+        site: the site that it is about, where it is about one.
+        occurred_ms: when it happened.
+        recorded_ms: when it was entered.
+        principal: who entered it.
+        words: what it says, in one line.
+        statements: who stands behind it, and how strongly.
+        corrected_by: id and reason of the correction that took it out, or None.
+    """
+
+    pos: int
+    id: str
+    type: str
+    site: str | None
+    occurred_ms: int
+    recorded_ms: int
+    principal: str
+    words: str
+    statements: tuple[Statement, ...]
+    corrected_by: tuple[str, str] | None
+
+
 class Snapshot(Protocol):
     """The database at one moment: every answer of one request comes from one of these."""
 
@@ -300,6 +353,10 @@ class Snapshot(Protocol):
 
     def event(self, key: str, *, scope: frozenset[str] | None) -> EventView | None:
         """Return one event of the ledger."""
+        ...
+
+    def ledger_page(self, ask: LedgerAsked, *, limit: int) -> Sequence[LedgerEntry]:
+        """Return events of the ledger, what happened last first."""
         ...
 
     def log_entries(

@@ -20,6 +20,7 @@ from chipledger_server.adapters.reads import (
     evidence,
     findings,
     hosts,
+    ledger,
     log,
     results,
     sightings,
@@ -34,6 +35,8 @@ from chipledger_server.usecases.reading import (
     HostFacts,
     HostLife,
     HostsAsked,
+    LedgerAsked,
+    LedgerEntry,
     Sightings,
     When,
 )
@@ -189,6 +192,10 @@ class SqlSnapshot:
     def event(self, key: str, *, scope: frozenset[str] | None) -> EventView | None:
         """Return one event of the ledger."""
         return book.event(self._connection, key, scope=scope)
+
+    def ledger_page(self, ask: LedgerAsked, *, limit: int) -> Sequence[LedgerEntry]:
+        """Return events of the ledger, what happened last first."""
+        return ledger.ledger_page(self._connection, ask, limit=limit)
 
     def log_entries(
         self, *, scope: frozenset[str] | None, after: int, limit: int

@@ -1,0 +1,106 @@
+"""The ledger in a list: newest first, with who stands behind each event and whether it stands."""
+
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, func, or_, select
+
+from chipledger_book.events import Statement, decode_event
+from chipledger_evidence.entry import EntryType
+from chipledger_server.adapters import schema
+from chipledger_server.usecases.book.event_words import event_words
+from chipledger_server.usecases.reading import LedgerAsked, LedgerEntry
+
+_EVENTS = schema.ledger_events.c
+_BOOKED: Final = (EntryType.EVENT, EntryType.LICENCE, EntryType.CORRECTION)
+_CORRECTION: Final = "correction"
+_DECLARED: Final = "site-declared"
+_PARTY_MEMBERS: Final = ("shipper", "vendor", "consignee", "party")
+
+
+class _Said(msgspec.Struct):
+    """Of a record, who stands behind the event."""
+
+    statements: tuple[Statement, ...] = ()
+
+
+class _Correction(msgspec.Struct):
+    """Of a correction, what it takes out and why."""
+
+    corrects: str
+    reason: str
+
+
+def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list[LedgerEntry]:
+    """Return events of the ledger, what happened last first, after the page before."""
+    records = schema.records.c
+    query = (
+        select(schema.ledger_events, records.record)
+        .join(schema.records, (records.subject == _EVENTS.id) & records.type.in_(_BOOKED))
+        .where(*_conditions(ask))
+        .order_by(_EVENTS.occurred_ms.desc(), _EVENTS.pos.desc())
+        .limit(limit)
+    )
+    rows = list(connection.execute(query).mappings())
+    taken_out = _corrections(connection, ask, {row["id"] for row in rows})
+    return [
+        LedgerEntry(
+            pos=row["pos"],
+            id=row["id"],
+            type=row["type"],
+            site=row["site"],
+            occurred_ms=row["occurred_ms"],
+            recorded_ms=row["recorded_ms"],
+            principal=row["principal"],
+            words=event_words(decode_event(bytes(row["body"]))),
+            statements=msgspec.json.decode(row["record"], type=_Said).statements,
+            corrected_by=taken_out.get(row["id"]),
+        )
+        for row in rows
+    ]
+
+
+def _conditions(ask: LedgerAsked) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = [
+        _EVENTS.recorded_ms <= ask.when.known_at_ms,
+        _EVENTS.occurred_ms <= ask.when.as_of_ms,
+        _EVENTS.occurred_ms >= ask.since_ms,
+    ]
+    if ask.scope is not None:
+        where.append(_EVENTS.site.in_(ask.scope))
+    if ask.site is not None:
+        where.append(_EVENTS.site == ask.site)
+    if ask.kind is not None:
+        where.append(_EVENTS.type == ask.kind)
+    if ask.party is not None:
+        where.append(_names_party(ask.party))
+    if ask.before is not None:
+        occurred_ms, pos = ask.before
+        earlier = (_EVENTS.occurred_ms == occurred_ms) & (_EVENTS.pos < pos)
+        where.append((_EVENTS.occurred_ms < occurred_ms) | earlier)
+    return where
+
+
+def _names_party(party: str) -> ColumnElement[bool]:
+    """Return whether an event names a party; canonical bytes write a member in one way only."""
+    named = [
+        func.instr(_EVENTS.body, f'"{member}":"{party}"'.encode()) > 0 for member in _PARTY_MEMBERS
+    ]
+    owned = func.instr(_EVENTS.body, f'"id":"{party}"'.encode()) > 0
+    return or_(*named, (_EVENTS.type == _DECLARED) & owned)
+
+
+def _corrections(
+    connection: Connection, ask: LedgerAsked, keys: Collection[str]
+) -> dict[str, tuple[str, str]]:
+    """Return the correction of each of some events, as known at the time asked for."""
+    query = select(_EVENTS.id, _EVENTS.body).where(
+        _EVENTS.type == _CORRECTION, _EVENTS.recorded_ms <= ask.when.known_at_ms
+    )
+    found = {}
+    for key, body in connection.execute(query) if keys else ():
+        correction = msgspec.json.decode(body, type=_Correction)
+        if correction.corrects in keys:
+            found[correction.corrects] = (key, correction.reason)
+    return found
