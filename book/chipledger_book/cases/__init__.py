@@ -5,7 +5,15 @@ other, `duties` who owes what until when. Pure: time is an argument, and nothing
 """
 
 from chipledger_book.cases.case import Case, Explanation, Ruling
-from chipledger_book.cases.duties import Duty, DutyKind, Limits, duties, latest_late_ms
+from chipledger_book.cases.duties import (
+    Duty,
+    DutyKind,
+    Limits,
+    Term,
+    duties,
+    latest_late_ms,
+    limits_of,
+)
 from chipledger_book.cases.machine import (
     allowed,
     apply,
@@ -42,6 +50,7 @@ __all__ = [
     "Limits",
     "Ruling",
     "Step",
+    "Term",
     "allowed",
     "apply",
     "at_time",
@@ -49,5 +58,6 @@ __all__ = [
     "duties",
     "fold_case",
     "latest_late_ms",
+    "limits_of",
     "who_may",
 ]

@@ -1,5 +1,7 @@
 """Who owes what until when: business days, the collector's own absence, and lateness."""
 
+from datetime import date
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,33 +10,37 @@ from chipledger_book.cases import (
     CaseState,
     DutyKind,
     Limits,
+    Term,
     apply,
     duties,
     latest_late_ms,
+    limits_of,
 )
 from chipledger_book.cases.duties import due_ms
+from chipledger_book.shipped import tables as shipped_tables
 from chipledger_testing.cases import DAY, MONDAY, OPERATOR, brought_to, opened, step
 
 HOUR = 3_600_000
+TWO = Term(days=2)
 
 
 def test_two_business_days_from_a_friday_end_on_tuesday() -> None:
     """A weekend is nobody's working time."""
     friday = MONDAY + 4 * DAY
-    assert due_ms(friday, 2) == friday + 4 * DAY
+    assert due_ms(friday, TWO) == friday + 4 * DAY
 
 
 def test_what_begins_at_a_weekend_begins_on_monday() -> None:
     """Found on Saturday, two days end with Tuesday."""
     saturday = MONDAY + 5 * DAY
-    assert due_ms(saturday, 2) == (MONDAY + 9 * DAY) // DAY * DAY
+    assert due_ms(saturday, TWO) == (MONDAY + 9 * DAY) // DAY * DAY
 
 
 def test_the_collectors_own_absence_does_not_count() -> None:
     """Nobody can acknowledge at a collector that is down."""
     away = (MONDAY + HOUR, MONDAY + 4 * HOUR)
-    assert due_ms(MONDAY, 2, downtime=[away]) == MONDAY + 2 * DAY + 3 * HOUR
-    assert due_ms(MONDAY + 5 * HOUR, 2, downtime=[away]) == MONDAY + 5 * HOUR + 2 * DAY
+    assert due_ms(MONDAY, TWO, downtime=[away]) == MONDAY + 2 * DAY + 3 * HOUR
+    assert due_ms(MONDAY + 5 * HOUR, TWO, downtime=[away]) == MONDAY + 5 * HOUR + 2 * DAY
 
 
 def test_the_operator_owes_two_answers_and_then_the_auditor_one() -> None:
@@ -69,8 +75,15 @@ def test_nothing_is_owed_about_what_is_settled() -> None:
 
 def test_the_limits_are_given() -> None:
     """A rule table may ask for more or for less."""
-    owed = duties(opened(), now_ms=MONDAY, limits=Limits(acknowledge_days=1))
+    owed = duties(opened(), now_ms=MONDAY, limits=Limits(acknowledge=Term(days=1)))
     assert owed[0].due_ms == MONDAY + DAY
+
+
+def test_the_shipped_timers_are_two_and_ten_business_days() -> None:
+    """What the dated table says is what is waited for."""
+    limits = limits_of(shipped_tables().timers, date(2026, 1, 5))
+    assert (limits.acknowledge, limits.explain) == (TWO, Term(days=10))
+    assert limits_of(None, date(2026, 1, 5)) == Limits()
 
 
 SPANS = st.lists(
@@ -84,15 +97,15 @@ SPANS = st.lists(
 @given(
     since=st.integers(MONDAY, MONDAY + 30 * DAY),
     later=st.integers(0, 10 * DAY),
-    days=st.integers(1, 10),
+    term=st.builds(Term, days=st.integers(0, 10), plain_ms=st.integers(0, 5 * DAY)),
     downtime=SPANS,
 )
 def test_what_began_later_is_never_due_earlier(
-    since: int, later: int, days: int, downtime: list[tuple[int, int]]
+    since: int, later: int, term: Term, downtime: list[tuple[int, int]]
 ) -> None:
     """So one time divides what is late from what is not."""
-    first = due_ms(since, days, downtime=downtime)
-    assert first <= due_ms(since + later, days, downtime=downtime)
-    cut = latest_late_ms(first + 1, days, downtime=downtime)
-    assert due_ms(cut, days, downtime=downtime) < first + 1
-    assert due_ms(cut + 1, days, downtime=downtime) >= first + 1
+    first = due_ms(since, term, downtime=downtime)
+    assert first <= due_ms(since + later, term, downtime=downtime)
+    cut = latest_late_ms(first + 1, term, downtime=downtime)
+    assert due_ms(cut, term, downtime=downtime) < first + 1
+    assert due_ms(cut + 1, term, downtime=downtime) >= first + 1
