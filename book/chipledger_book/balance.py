@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from chipledger_book.authorisation import Allocation, allocate, covers
 from chipledger_book.catalogue import ObservedModel
+from chipledger_book.ceilings.holdings import Arrived, Scene, SiteFacts, arrivals_matter
+from chipledger_book.ceilings.views import Judged
 from chipledger_book.errors import Code, Problem
 from chipledger_book.headroom import Allowances, tpp_summary
 from chipledger_book.holding import AtSite, Holding, Question, always_test, at_site
@@ -34,9 +36,9 @@ from chipledger_book.report import (
     stack,
 )
 from chipledger_book.rows import balance_row
-from chipledger_book.rules import Tables, tier_of
+from chipledger_book.rule_report import RulesView
+from chipledger_book.rules import Tables
 from chipledger_book.sides import one_sided
-from chipledger_book.tables import in_force_on
 from chipledger_book.terms import day_of
 
 __all__ = ["Question", "Reconciled", "reconcile", "reconcile_all"]
@@ -188,26 +190,64 @@ def _by_site(found: Iterable[Here]) -> Mapping[str, list[Here]]:
     return by_site
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What sites meet in: what covers what, and what the limits of the rule set say."""
+
+    allocation: Allocation
+    judged: Judged
+
+
 def allocate_all(
     holdings: Sequence[Holding], licences: Sequence[Licence], tables: Tables, question: Question
-) -> Mapping[bool, Allocation]:
-    """Return what covers what, for test sites and for real ones."""
+) -> Mapping[bool, Shared]:
+    """Return what covers what and what limits say, for test sites and for real ones."""
     return {
-        test: allocate(
-            [one.site for one in holdings if one.test == test],
-            [exposure for one in holdings if one.test == test for exposure in one.exposures],
-            licences,
-            tables,
-            as_of_ms=question.as_of_ms,
-        )
+        test: _shared([one for one in holdings if one.test == test], licences, tables, question)
         for test in (False, True)
     }
+
+
+def _shared(
+    holdings: Sequence[Holding], licences: Sequence[Licence], tables: Tables, question: Question
+) -> Shared:
+    allocation = allocate(
+        [one.site for one in holdings],
+        [exposure for one in holdings for exposure in one.exposures],
+        licences,
+        tables,
+        as_of_ms=question.as_of_ms,
+    )
+    matter = arrivals_matter(tables.rules, allocation.licences)
+    facts = [
+        SiteFacts(site=one.site, arrived=_arrived(one) if matter else (), held=one.held)
+        for one in holdings
+    ]
+    scene = Scene(facts, allocation.licences, tables, day=allocation.day)
+    return Shared(allocation=allocation, judged=Judged(scene))
+
+
+def _arrived(holding: Holding) -> list[Arrived]:
+    """Return what arrived at a site, as limits look at it."""
+    return [
+        Arrived(
+            site=exposure.site,
+            sku=exposure.sku,
+            pieces=item.chips,
+            day=day_of(item.occurred_at_ms),
+            shipment=holding.shipments.get(item.event, item.event),
+            charged_to=item.charged_to,
+            came_from=exposure.came_from,
+        )
+        for exposure in holding.exposures
+        for item in exposure.items
+    ]
 
 
 def site_report(
     balance: AtSite,
     book: Book,
-    allocations: Mapping[bool, Allocation],
+    allocations: Mapping[bool, Shared],
     tables: Tables,
     question: Question,
 ) -> SiteReport:
@@ -216,17 +256,18 @@ def site_report(
     Args:
         balance: the site by itself.
         book: the ledger, at least what bears on this site.
-        allocations: what covers what, for test sites and for real ones.
+        allocations: what covers what and what limits say, for test sites and for real ones.
         tables: catalogue, country lists and rule set of the verdict.
         question: times.
     """
-    site, allocation = balance.site, allocations[always_test(balance.forms)]
-    given = _allowances(balance, allocation)
+    site, shared = balance.site, allocations[always_test(balance.forms)]
+    given = _allowances(balance, shared)
     start = question.period_start_ms
     rows = tuple(balance_row(m, given.licences, period_start_ms=start) for m in balance.models)
     unknown = _unknown_models(balance.sightings)
-    tier, domestic = _place(balance, tables, question)
-    allowed = _authorisation(site, allocation, unknown, domestic=domestic)
+    view = shared.judged.view(site)
+    free = _needs_none(balance, tables, shared, view)
+    allowed = _authorisation(site, shared, unknown, free=free)
     return SiteReport(
         site=site.id,
         name=site.name,
@@ -235,7 +276,7 @@ def site_report(
         operator=site.operator.id,
         consignee=site.consignee.id,
         ultimate_parent=site.ultimate_parent.id,
-        tier=tier,
+        tier=None if view is None else view.tier,
         as_of_ms=question.as_of_ms,
         period_start_ms=start,
         known_at_ms=question.known_at_ms,
@@ -253,17 +294,21 @@ def site_report(
         model_doubts=tuple(_doubts(balance)),
         one_sided=one_sided(book, site.id, question.as_of_ms, tables.catalogue),
         peaks=tuple(_peaks(balance)),
+        rules=view,
     )
 
 
-def _allowances(balance: AtSite, allocation: Allocation) -> Allowances:
+def _allowances(balance: AtSite, shared: Shared) -> Allowances:
     """Return what bears on a site: licences, ceilings, and the chips that none has room for."""
+    allocation, site = shared.allocation, balance.site.id
     return Allowances(
-        site=balance.site.id,
+        site=site,
         day=allocation.day,
         licences=allocation.licence_use(balance.forms),
         ceilings=allocation.ceiling_use(balance.site),
-        uncovered=tuple(allocation.uncovered.get(balance.site.id, ())),
+        uncovered=tuple(allocation.uncovered.get(site, ())),
+        over_limits_tpp=shared.judged.over_tpp(site),
+        room_tpp=shared.judged.room_tpp(site),
     )
 
 
@@ -295,16 +340,17 @@ def _off_book(balance: AtSite) -> Iterable[OffBook]:
             yield OffBook(sku=model.sku.sku, chip=chip.chip_id, host=chip.host, state=chip.state)
 
 
-def _place(balance: AtSite, tables: Tables, question: Question) -> tuple[str | None, bool]:
-    """Return the tier, and whether no licence is needed where the site lies.
+def _needs_none(balance: AtSite, tables: Tables, shared: Shared, view: RulesView | None) -> bool:
+    """Tell whether the rules ask for no licence for anything at a site.
 
-    None is needed where it lay in a domestic country whenever something controlled arrived.
+    None is needed where it lay in a domestic country whenever something controlled arrived, and
+    where its tier asks for none and no chip arrived under one that does.
     """
-    rules, day = tables.rules, day_of(question.as_of_ms)
-    if rules is None or not in_force_on(day, rules.head.valid_from, rules.head.valid_to):
-        return None, False
+    if tables.rules is None or view is None:
+        return False
     places = {balance.site.country, *(held.site.country for held in balance.holding().exposures)}
-    return tier_of(balance.site, rules, tables.countries, day), places <= {*rules.domestic}
+    bound = balance.site.id in shared.allocation.bound
+    return places <= {*tables.rules.domestic} or (view.licence == "not-required" and not bound)
 
 
 def _unknown_models(found: Sightings) -> tuple[UnknownModel, ...]:
@@ -346,13 +392,15 @@ def _physical(rows: Sequence[BalanceRow], unknown: Sequence[UnknownModel]) -> Ph
 
 
 def _authorisation(
-    site: Site, allocation: Allocation, unknown: Sequence[UnknownModel], *, domestic: bool
+    site: Site, shared: Shared, unknown: Sequence[UnknownModel], *, free: bool
 ) -> Authorisation:
     """Return the worst that is certain, then what is not known, then within."""
-    if domestic:
+    if free:
         return Authorisation.NOT_REQUIRED
+    allocation = shared.allocation
     why = {entry.why for entry in allocation.uncovered.get(site.id, ())}
-    if "exceeded" in why or allocation.exceeded_ceiling(site.id):
+    over = allocation.exceeded_ceiling(site.id) or shared.judged.exceeded(site.id)
+    if "exceeded" in why or over:
         return Authorisation.EXCEEDED
     if why:
         return Authorisation.NOT_AUTHORISED

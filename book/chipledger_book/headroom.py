@@ -30,6 +30,8 @@ class Allowances:
         licences: licences that cover it or covered it.
         ceilings: ceilings of its parent, or that it used.
         uncovered: its chips that nothing covers.
+        over_limits_tpp: TPP beyond limits of the rule set that the site counts for.
+        room_tpp: the least room under such limits, or None without any.
     """
 
     site: str
@@ -37,6 +39,8 @@ class Allowances:
     licences: tuple[LicenceUse, ...]
     ceilings: tuple[CeilingUse, ...]
     uncovered: tuple[Uncovered, ...]
+    over_limits_tpp: int = 0
+    room_tpp: int | None = None
 
     def current(self) -> list[CeilingUse]:
         """Return the ceilings of windows of the day, open to the site or used by it."""
@@ -66,10 +70,11 @@ def tpp_summary(
 
 
 def _beyond(allowances: Allowances) -> int:
-    """Return the chips nothing covers, and the excess of this year's ceilings the site used."""
-    return sum(entry.tpp for entry in allowances.uncovered) + sum(
+    """Return the chips nothing covers, and the excess of ceilings and limits the site used."""
+    over = sum(
         max(0, -use.left_tpp) for use in allowances.current() if allowances.site in use.sites
     )
+    return sum(entry.tpp for entry in allowances.uncovered) + over + allowances.over_limits_tpp
 
 
 def _left(allowances: Allowances) -> int | None:
@@ -84,4 +89,5 @@ def _left(allowances: Allowances) -> int | None:
             if line.limit_tpp is None:
                 return None
             left += line.limit_tpp - line.used_tpp
-    return left + sum(max(0, use.left_tpp) for use in allowances.current() if use.open)
+    left += sum(max(0, use.left_tpp) for use in allowances.current() if use.open)
+    return left if allowances.room_tpp is None else min(left, allowances.room_tpp)

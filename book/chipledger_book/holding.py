@@ -9,16 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chipledger_book.authorisation import Exposure
+from chipledger_book.ceilings.holdings import Held
+from chipledger_book.events import Received
 from chipledger_book.inventory import Sightings, declared_models, sightings
 from chipledger_book.ledger import Book
 from chipledger_book.matching import Item
 from chipledger_book.parties import Site
 from chipledger_book.peaks import Peak, peak, spans_of
-from chipledger_book.physical import SeenChip, Stay
+from chipledger_book.physical import ChipState, SeenChip, Stay
 from chipledger_book.rows import ModelAtSite
 from chipledger_book.rules import Tables
 from chipledger_book.stock import ModelStock, stock_of
-from chipledger_book.terms import day_of
+from chipledger_book.terms import EventId, day_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +46,15 @@ class Holding:
         site: as declared at `as_of`.
         test: whether it is balanced with the test sites.
         exposures: by model and by form on arrival, what arrived and what was seen beyond it.
+        held: controlled models that are there now, the larger of book and seen.
+        shipments: receipt → shipper and reference of its shipment, where it names one.
     """
 
     site: Site
     test: bool
     exposures: tuple[Exposure, ...]
+    held: tuple[Held, ...]
+    shipments: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,7 @@ class AtSite:
         models: what is booked, seen and declared there.
         sightings: what was seen there, by model.
         peaks: model → the most that was there within the period.
+        shipments: receipt → shipper and reference of its shipment, where it names one.
     """
 
     forms: Sequence[Site]
@@ -70,6 +77,7 @@ class AtSite:
     models: Sequence[ModelAtSite]
     sightings: Sightings
     peaks: Mapping[str, Peak]
+    shipments: Mapping[str, str]
 
     @property
     def site(self) -> Site:
@@ -79,7 +87,11 @@ class AtSite:
     def holding(self) -> Holding:
         """Return what it asks of licences and ceilings."""
         return Holding(
-            site=self.site, test=always_test(self.forms), exposures=tuple(self._exposures())
+            site=self.site,
+            test=always_test(self.forms),
+            exposures=tuple(self._exposures()),
+            held=tuple(_held(model) for model in self.models if model.sku.controlled),
+            shipments=self.shipments,
         )
 
     def _exposures(self) -> Iterator[Exposure]:
@@ -164,7 +176,33 @@ def at_site(
         models=models,
         sightings=found,
         peaks=peaks,
+        shipments=_shipments(book, {item.event for item in items}),
     )
+
+
+def _shipments(book: Book, events: Iterable[str]) -> dict[str, str]:
+    """Return the shipments that receipts name."""
+    found = ((key, book.event(EventId(key))) for key in events)
+    return {
+        key: f"{event.shipper or ''} {event.shipment}".strip()
+        for key, event in found
+        if isinstance(event, Received) and event.shipment
+    }
+
+
+def _held(model: ModelAtSite) -> Held:
+    """Return the larger of book and seen of a model, as a balance counts it."""
+    stock = model.stock
+    booked = sum(item.chips for item in stock.arrivals())
+    booked -= sum(item.chips for item in stock.departures())
+    seen = sum(chip.state is not ChipState.DISPUTED for chip in model.seen)
+    if stock.stored:
+        seen += model.stored
+    charged = defaultdict[tuple[str, str], int](int)
+    for item in stock.items:
+        if item.charged_to is not None:
+            charged[item.charged_to] += item.chips
+    return Held(sku=model.sku, pieces=max(0, booked, seen), charged=dict(charged))
 
 
 def _by_model(stays: Iterable[Stay], found: Sightings) -> dict[str, list[Stay]]:

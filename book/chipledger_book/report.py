@@ -13,6 +13,7 @@ import msgspec
 from chipledger_book.catalogue import Disagreement, ObservedModel
 from chipledger_book.licences import LicenceType, QuantityUnit
 from chipledger_book.physical import ChipState
+from chipledger_book.rule_report import RulesView
 from chipledger_book.tables import TableVersion
 from chipledger_evidence.appraisal.grades import Grade
 
@@ -343,6 +344,7 @@ class SiteReport(View, frozen=True, kw_only=True):
         authorisation: held against allowed.
         one_sided: what two parties met over and that both have not said.
         peaks: the most of each controlled model within the period.
+        rules: what the rule set says beside its ceilings, or null without one that holds the day.
     """
 
     site: str
@@ -370,4 +372,5 @@ class SiteReport(View, frozen=True, kw_only=True):
     model_doubts: tuple[ModelDoubt, ...]
     one_sided: tuple[OneSided, ...]
     peaks: tuple[PeakUse, ...] = ()
+    rules: RulesView | None = None
     v: Literal[1] = 1

@@ -5,7 +5,7 @@ knows a number; a new rule set is a new file.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Literal
 
@@ -221,15 +221,17 @@ class Tables:
     entities: AuthorisedEntities | None = None
     timers: Timers | None = None
 
+    _versions: tuple[TableVersion, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Take the digests once; every report of every site names them."""
+        tables = (self.catalogue, self.countries, self.rules, self.entities)
+        found = tuple(version_of(table) for table in tables if table is not None)
+        object.__setattr__(self, "_versions", found)
+
     def versions(self) -> tuple[TableVersion, ...]:
         """Return what a verdict must write down of them."""
-        tables: tuple[Table | None, ...] = (
-            self.catalogue,
-            self.countries,
-            self.rules,
-            self.entities,
-        )
-        return tuple(version_of(table) for table in tables if table is not None)
+        return self._versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What limits are measured on: what sites received and hold, in which form, by which claim."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -71,6 +72,9 @@ class Scene:
         self.licences = licences
         self.tables = tables
         self.day = day
+        self._granted = defaultdict[str, list[Licence]](list)
+        for licence in licences:
+            self._granted[licence.consignee].append(licence)
         self._placed: dict[tuple[Site, date], Placed | None] = {}
 
     @property
@@ -123,5 +127,14 @@ class Scene:
             and licence.valid_on(day)
             and licence.covers(site.id, site.consignee.id)
             and charged_to in (None, (licence.issuer, licence.number))
-            for licence in self.licences
+            for licence in self._granted.get(site.consignee.id, ())
         )
+
+
+def arrivals_matter(rules: RuleSet | None, licences: Iterable[Licence]) -> bool:
+    """Tell whether any limit looks at what was received: most ledgers claim none of them."""
+    counted = [] if rules is None else [one for one in rules.limits if one.counts == "received"]
+    types = {kind for limit in counted for kind in limit.claimed_by}
+    return any(not limit.claimed_by for limit in counted) or any(
+        licence.type in types for licence in licences
+    )

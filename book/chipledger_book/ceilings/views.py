@@ -1,5 +1,7 @@
 """What a rule set says of each site of a scene, and of each country of a ledger."""
 
+from collections import defaultdict
+
 from chipledger_book.ceilings.holdings import Scene
 from chipledger_book.ceilings.judge import current, judge, measured
 from chipledger_book.ceilings.measure import licensed
@@ -26,9 +28,14 @@ class Judged:
         self._scene = scene
         rules = scene.rules
         limits = () if rules is None else rules.limits
-        self._uses: list[tuple[Limit, LimitUse]] = [
-            (limit, use) for limit in limits for use in judge(limit, scene)
-        ]
+        self._limits = limits
+        self._at = defaultdict[str, list[tuple[Limit, LimitUse]]](list)
+        self._of = defaultdict[tuple[str, str], list[LimitUse]](list)
+        for limit in limits:
+            for use in judge(limit, scene):
+                self._of[limit.limit, use.of].append(use)
+                for site in use.sites:
+                    self._at[site].append((limit, use))
 
     def exceeded(self, site: str) -> bool:
         """Tell whether a site counts for something that exceeds a ceiling now."""
@@ -38,10 +45,9 @@ class Judged:
         """Return the TPP beyond the limits that are ceilings now and that a site counts for."""
         return sum(
             use.over_tpp
-            for limit, use in self._uses
+            for limit, use in self._at.get(site, ())
             if limit.effect == "ceiling"
             and use.verdict is LimitVerdict.EXCEEDED
-            and site in use.sites
             and current(use, limit, self._scene)
         )
 
@@ -49,12 +55,11 @@ class Judged:
         """Return the least room in TPP under ceilings that a site counts for; None without any."""
         rooms = [
             use.left
-            for limit, use in self._uses
+            for limit, use in self._at.get(site, ())
             if limit.effect == "ceiling"
             and use.unit == "tpp"
             and use.total is None  # the room under a share changes with its total
             and use.left is not None
-            and site in use.sites
             and current(use, limit, self._scene)
         ]
         return min(rooms, default=None)
@@ -74,13 +79,24 @@ class Judged:
             policy=placed.tier.policy,
             licence=placed.tier.licence,
             entity=_entity(placed),
-            limits=tuple(
-                use
-                for limit, use in self._uses
-                if site.id in use.sites or use.of == subject_of(limit.subject, site)
-            ),
+            limits=self._limits_of(site),
             conditions=self._conditions(rules, site, placed.tier.tier),
             duties=self._duties(rules, site),
+        )
+
+    def _limits_of(self, site: Site) -> tuple[LimitUse, ...]:
+        """Return what limits say of the subjects a site is of, and of those it counts for."""
+        return tuple(
+            use
+            for limit in self._limits
+            for use in (
+                *self._of.get((limit.limit, subject_of(limit.subject, site)), ()),
+                *(
+                    use
+                    for other, use in self._at.get(site.id, ())
+                    if other is limit and use.of != subject_of(limit.subject, site)
+                ),
+            )
         )
 
     def _conditions(self, rules: RuleSet, site: Site, tier: str) -> tuple[Stated, ...]:
