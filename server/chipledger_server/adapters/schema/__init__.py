@@ -3,9 +3,10 @@
 Three kinds of rows, and what a loss of each would cost:
 
 - *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
+  `attested_events`,
   `host_keys`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
-  `cases`, `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`,
+  `cases`, `facts`, `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`,
   `timers`. Recomputed from the record by replaying the sequencer's function. `ledger_marks`: from
   `ledger_events`, by whoever finds it behind.
 - *working*: `enrolment_codes`, `attempts`, `proposals`, `evidence_due`, `principals`, `downtime`,
@@ -15,6 +16,7 @@ Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. 
 raw bytes in columns and base64url on the wire.
 """
 
+from chipledger_server.adapters.schema.attested import attested_events, places
 from chipledger_server.adapters.schema.cases import cases
 from chipledger_server.adapters.schema.core import (
     Position,
@@ -58,6 +60,7 @@ from chipledger_server.adapters.schema.marks import ledger_marked, ledger_marks
 __all__ = [
     "Position",
     "attempts",
+    "attested_events",
     "blobs",
     "build_hosts",
     "builds",
@@ -80,8 +83,10 @@ __all__ = [
     "ledger_marked",
     "ledger_marks",
     "log_runs",
+    "looks",
     "metadata",
     "odometers",
+    "places",
     "presence",
     "principals",
     "proposals",
