@@ -173,7 +173,7 @@ class PeriodDocument(View, frozen=True, kw_only=True):
         late: what came after the document before.
         differences: from that document, number by number.
         words: the same in sentences.
-        log: head of the log.
+        log: head of the log; null of a draft that nobody freezes.
         cannot_see: what none of this can see.
     """
 
@@ -200,7 +200,7 @@ class PeriodDocument(View, frozen=True, kw_only=True):
     late: tuple[LateEvent, ...]
     differences: tuple[Difference, ...]
     words: tuple[str, ...]
-    log: LogHead
+    log: LogHead | None
     cannot_see: tuple[str, ...]
     format: Literal["chipledger-period-1"] = FORMAT
 

@@ -38,7 +38,7 @@ class Known:
         attested: chip → when it was attested at the site.
         findings: those open at the end of the period, or opened in it.
         tables: what everything is measured by.
-        log: head of the log.
+        log: head of the log; None of a draft.
         known_at_ms: when this was known.
         code: name and version of the software.
         appraisal: version of the policy that graded the chips.
@@ -50,7 +50,7 @@ class Known:
     attested: Mapping[str, Attested]
     findings: Sequence[OpenFinding]
     tables: Tables
-    log: LogHead
+    log: LogHead | None
     known_at_ms: int
     code: str
     appraisal: str
