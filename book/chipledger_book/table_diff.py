@@ -1,7 +1,7 @@
 """What differs between two versions of a table: row by row, as data and in words."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -103,7 +103,10 @@ def _has_rows(value: Any) -> bool:  # noqa: ANN401 - any JSON
 
 
 def _rows(name: str, old: list[Any], new: list[Any]) -> Iterator[RowChange]:
-    earlier, later = _named(old), _named(new)
+    doubled = {
+        label for rows in (old, new) for label, n in Counter(map(_label, rows)).items() if n > 1
+    }
+    earlier, later = _named(old, doubled), _named(new, doubled)
     for row in dict.fromkeys([*earlier, *later]):
         if row not in later:
             yield _row_change(name, row, "removed", tuple(_changes(earlier[row], None, "")))
@@ -123,14 +126,19 @@ def _order(old: list[Any], new: list[Any]) -> Iterator[RowChange]:
         yield _row_change("tiers", "order", "changed", (change,))
 
 
-def _named(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _label(row: Mapping[str, Any]) -> str:
+    return " ".join(str(row[name]) for name in _NAMES if name in row)
+
+
+def _named(
+    rows: Sequence[Mapping[str, Any]], doubled: Collection[str]
+) -> dict[str, Mapping[str, Any]]:
     """Return rows by what names them; dates are added where several have one name."""
-    plain = [" ".join(str(row[name]) for name in _NAMES if name in row) for row in rows]
-    often = Counter(plain)
     found: dict[str, Mapping[str, Any]] = {}
-    for label, row in zip(plain, rows, strict=True):
+    for row in rows:
+        label = _label(row)
         dates = [str(row[name]) for name in _DATES if name in row]
-        full = " ".join([label, "from", *dates]) if often[label] > 1 and dates else label
+        full = " ".join([label, "from", *dates]) if label in doubled and dates else label
         key, number = full, 1
         while key in found:
             number += 1
