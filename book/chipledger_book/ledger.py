@@ -31,6 +31,7 @@ from chipledger_book.licences import Licence
 from chipledger_book.movements import (
     Attested,
     Confirmed,
+    ExternalRecord,
     Installed,
     Moved,
     Movement,
@@ -83,6 +84,7 @@ class Book:
         self._declared: dict[str, list[Booked[DeclaredInventory]]] = {}
         self._attested: dict[str, list[Booked[Attested]]] = {}
         self._holders: dict[Name, list[EventId]] = {}
+        self._external: list[Booked[ExternalRecord]] = []
 
     def add(self, record: LedgerRecord) -> EventId:
         """Take up one record and return its event's id.
@@ -136,6 +138,8 @@ class Book:
         site = None if isinstance(event, Confirmed) else event.site
         if site is not None:
             self._moves.setdefault(site, []).append(entry)
+        if isinstance(event, ExternalRecord):
+            self._external.append(Booked(id=entry.id, event=event))
         if isinstance(event, Received):
             self._receipts.setdefault(event.site, []).append(Booked(id=entry.id, event=event))
         if isinstance(event, _ARRIVALS):
@@ -183,6 +187,10 @@ class Book:
             if isinstance(entry.event, kind)
         )
         return self._until(entries, as_of_ms)
+
+    def external_records(self, as_of_ms: int) -> tuple[Booked[ExternalRecord], ...]:
+        """Return what outsiders recorded up to a time, wherever it was to go, oldest first."""
+        return self._until(self._external, as_of_ms)
 
     def holders(self, name: Name) -> tuple[EventId, ...]:
         """Return the standing arrivals that name a chip, board or unit; it may have left since."""

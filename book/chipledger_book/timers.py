@@ -60,7 +60,6 @@ class Threshold(StrEnum):
     STRUCTURING_NEAR = "structuring-near-ppm"
     STRUCTURING_CONSIGNEES = "structuring-consignees"
     STRUCTURING_SHIPMENTS = "structuring-shipments"
-    SHIPMENT_NOTICE = "shipment-notice-tpp"
     RMA_RATE = "rma-rate-ppm"
     RMA_BAND = "rma-band-ppm"
     RMA_WIDE_BAND = "rma-wide-band-ppm"

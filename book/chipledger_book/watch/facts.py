@@ -4,7 +4,7 @@ A *wait* is a step that waits for somebody, with the time until which it may. A 
 something between the book and what was seen that somebody should explain; never a verdict.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -187,8 +187,11 @@ class Watched:
     tables: tuple[TableVersion, ...]
 
 
-def watched(waits: list[Wait], facts: list[Fact], tables: tuple[TableVersion, ...]) -> Watched:
-    """Return the result in its one order."""
+def watched(found: Iterable[Wait | Fact], tables: tuple[TableVersion, ...]) -> Watched:
+    """Return what was found in its one order."""
+    all_found = list(found)
+    waits = [one for one in all_found if isinstance(one, Wait)]
+    facts = [one for one in all_found if isinstance(one, Fact)]
     return Watched(
         waits=tuple(sorted(waits, key=lambda wait: (wait.due_ms, wait.kind, wait.key))),
         facts=tuple(sorted(facts, key=lambda fact: (fact.kind, fact.key))),

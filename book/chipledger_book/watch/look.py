@@ -9,7 +9,9 @@ from chipledger_book.catalogue import Catalogue, Sku
 from chipledger_book.events import Event
 from chipledger_book.inventory import Listed, items_of
 from chipledger_book.ledger import Book, Booked
+from chipledger_book.movements import Confirmed
 from chipledger_book.parties import Site
+from chipledger_book.remark_rules import OTHER_SIDE
 from chipledger_book.rules import Tables
 from chipledger_book.statements import Role
 from chipledger_book.terms import day_of
@@ -19,6 +21,7 @@ from chipledger_book.watch.scene import Measure, Scene
 from chipledger_book.watch.times import Clock
 
 E = TypeVar("E", bound=Event)
+L = TypeVar("L", bound=Listed)
 
 Found = Wait | Fact
 """What detectors yield."""
@@ -35,6 +38,7 @@ class Grounds:
         events: ids of events, any order.
         chips: chips by name, any order.
         weight: name of the severities it is weighed by; empty: its kind.
+        extra_tpp: TPP in question that no chips are named for.
         detail: what else was seen.
     """
 
@@ -44,6 +48,7 @@ class Grounds:
     events: Iterable[str] = ()
     chips: Iterable[str] = ()
     weight: str = ""
+    extra_tpp: int = 0
     detail: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -110,7 +115,7 @@ class Gauge:
             key: names it among those of its kind.
         """
         counts = grounds.counts
-        tpp = self.tpp(counts)
+        tpp = self.tpp(counts) + grounds.extra_tpp
         models = tuple(f"{sku}: {pieces}" for sku, pieces in sorted(counts.items()) if pieces)
         return Fact(
             kind=kind,
@@ -126,6 +131,14 @@ class Gauge:
             chips=bounded(grounds.chips),
             detail={**({"models": models} if models else {}), **grounds.detail},
         )
+
+
+def gauge_of(scene: Scene, measure: Measure, at_ms: int) -> Gauge | None:
+    """Return the limits at a time, or None where there are no timers to watch by."""
+    timers = measure.tables.timers
+    if timers is None:
+        return None
+    return Gauge(measure.tables, timers, Clock(scene.downtime), at_ms=at_ms)
 
 
 def bounded(names: Iterable[str]) -> tuple[str, ...]:
@@ -183,9 +196,23 @@ class Look:
             self._moves[name] = self.book.moves(self.site, kind, self.at_ms)
         return self._moves[name]
 
-    def pieces(self, entry: Booked[Listed]) -> dict[str, int]:
+    def confirmed_at(self, entry: Booked[E]) -> int | None:
+        """Return since when the other side of an event stands, by its word or a paper, or None."""
+        times = [
+            one.event.occurred_at_ms
+            for one in self.book.answers(entry.id, self.at_ms)
+            if isinstance(one.event, Confirmed)
+        ]
+        event: Event = entry.event
+        other = OTHER_SIDE.get(type(event))
+        if other is not None:
+            words = self.book.other_words(entry, self.at_ms, other)
+            times += [word.stated_at_ms for word in words]
+        return min(times, default=None)
+
+    def pieces(self, entry: Booked[L]) -> dict[str, int]:
         """Return the chips that an event lists, by model."""
-        found = items_of([entry], self.gauge.catalogue)
+        found = items_of([Booked(id=entry.id, event=entry.event)], self.gauge.catalogue)
         return {sku: sum(item.chips for item in items) for sku, items in found.items()}
 
     def fact(self, kind: FactKind, key: str, grounds: Grounds) -> Fact:

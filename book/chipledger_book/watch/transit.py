@@ -10,7 +10,6 @@ from chipledger_book.inventory import Listed, items_of
 from chipledger_book.ledger import Booked
 from chipledger_book.lines import Line
 from chipledger_book.movements import (
-    Confirmed,
     ReceiptDifference,
     RmaIn,
     RmaOut,
@@ -87,7 +86,8 @@ def _leg(look: Look, entry: Booked[Listed], leg: _Leg) -> Iterator[Found]:
     answers = look.book.answers(entry.id, look.at_ms)
     open_now = left_of(look, entry, answers)
     owner = leg.owner(look, entry.event)
-    done = None if open_now else max((one.event.occurred_at_ms for one in answers), default=since)
+    times = [one.event.occurred_at_ms for one in answers]
+    done = None if open_now else max(look.confirmed_at(entry) or since, *times, since)
     yield Wait(
         kind=leg.wait,
         site=look.site,
@@ -120,7 +120,7 @@ def left_of(look: Look, entry: Booked[Listed], answers: Sequence[Booked[Event]])
 
     What a receipt difference names as missing is that difference's to settle.
     """
-    if any(isinstance(one.event, Confirmed) for one in answers):
+    if look.confirmed_at(entry) is not None:
         return {}
     left = unanswered(look, entry, answers)
     for one in answers:

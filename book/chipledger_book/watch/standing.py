@@ -1,0 +1,330 @@
+"""What every booked chip of a site comes to: answering, silent, under seal, gone, or never seen.
+
+The rule by which seen chips are matched with booked ones is the balance's
+(:mod:`chipledger_book.matching`); things without names are filled oldest first, so that a receipt
+by number is the one that waits longest.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from chipledger_book.inventory import Listed, items_of, sightings
+from chipledger_book.ledger import Booked
+from chipledger_book.matching import KINDS, Item, Matching, match
+from chipledger_book.movements import LostOrStolen, RmaOut
+from chipledger_book.physical import ChipState, SeenChip, Stay
+from chipledger_book.rows import ModelAtSite
+from chipledger_book.stock import ModelStock, changed, draw, stock_of
+from chipledger_book.watch.look import Look
+
+
+@dataclass(slots=True, kw_only=True)
+class Past:
+    """One chip's history at one site.
+
+    Attributes:
+        chip: as it was seen, with every name that it ever gave.
+        first_ms: first fresh sighting.
+        last_ms: last fresh sighting.
+        runs: first and last fresh sighting of each stay, oldest first.
+    """
+
+    chip: SeenChip
+    first_ms: int
+    last_ms: int
+    runs: Sequence[tuple[int, int]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """One booked chip that answered and does not any more.
+
+    Attributes:
+        item: the booked thing it fills, or filled.
+        chip: the chip, or None where only its number is known.
+        since_ms: its last fresh sighting.
+        silent: whether its host is silent too; else its host answers without it, or is gone.
+    """
+
+    item: Item
+    chip: SeenChip | None
+    since_ms: int
+    silent: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """One model at one site.
+
+    Attributes:
+        model: the balance of the model.
+        arrived: everything that ever arrived, by key; what left since stays in it.
+        attested: key → first sightings of the chips that ever answered for it, sorted.
+        never: key → chips on the book that never answered and that nothing explains.
+        absences: chips on the book that answered and do not now, and that nothing explains.
+        explained: id of an event → key → chips whose absence it explains.
+        past: chip id → history.
+        over: present and silent chips that are on no book here.
+    """
+
+    model: ModelAtSite
+    arrived: Mapping[str, Item]
+    attested: Mapping[str, Sequence[int]]
+    never: dict[str, int] = field(default_factory=dict)
+    absences: list[Absence] = field(default_factory=list)
+    explained: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    past: Mapping[str, Past]
+    over: Sequence[SeenChip]
+
+
+def standings(look: Look) -> dict[str, Standing]:
+    """Return what the chips of a site come to, by model."""
+    catalogue, at = look.gauge.catalogue, look.at_ms
+    stock = stock_of(look.book, look.site, at, catalogue)
+    seen = sightings(look.scene.seen(look.site), (), catalogue, look.gauge.day).by_sku
+    past = _by_model(look, seen)
+    explaining = _explaining(look)
+    return {
+        sku: _standing(
+            ModelAtSite(
+                sku=look.gauge.sku(sku),
+                stock=_oldest_first(stock[sku]) if sku in stock else ModelStock(),
+                seen=seen.get(sku, ()),
+                declared=0,
+            ),
+            past.get(sku, {}),
+            explaining.get(sku, ()),
+        )
+        for sku in sorted({*stock, *seen, *past})
+    }
+
+
+def _oldest_first(stock: ModelStock) -> ModelStock:
+    """Return a stock whose things are in the order of their time, whatever their events' ids."""
+
+    def dated(items: Iterable[Item]) -> list[Item]:
+        return [replace(item, key=f"{item.occurred_at_ms:015d} {item.key}") for item in items]
+
+    aged = ModelStock(stored=dated(stock.stored))
+    for column, items in stock.columns.items():
+        aged.columns[column] = dated(items)
+    aged.settle()
+    return aged
+
+
+def _standing(
+    model: ModelAtSite, past: Mapping[str, Past], explaining: Sequence[tuple[str, list[Item]]]
+) -> Standing:
+    arrived = {item.key: item for item in model.stock.arrivals()}
+    ever = match(arrived.values(), (one.chip for one in past.values()))
+    standing = Standing(
+        model=model,
+        arrived=arrived,
+        attested=_attested(ever, past),
+        past=past,
+        over=[chip for chip in model.matching.off_book if chip.state is not ChipState.DISPUTED],
+    )
+    holes = {item.key: model.left[item.key] for item in model.items}
+    silent = list(_silent(standing))
+    open_now = _Open(
+        gone=Counter({key: max(0, hole - ever.left[key]) for key, hole in holes.items()}),
+        silent=Counter(absence.item.key for absence in silent),
+        never=Counter({key: min(hole, ever.left[key]) for key, hole in holes.items()}),
+    )
+    _explain(standing, open_now, explaining)
+    standing.never = dict(+open_now.never)
+    standing.absences = [
+        *_vanished(standing, ever, open_now.gone),
+        *_newest(silent, open_now.silent),
+    ]
+    return standing
+
+
+def _attested(ever: Matching, past: Mapping[str, Past]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for matched in (ever.by_identity, ever.by_count):
+        for chip, key in matched.items():
+            found[key].append(past[chip].first_ms)
+    return {key: sorted(times) for key, times in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """Chips on the book that do not answer, by key, as long as nothing explains them.
+
+    Attributes:
+        gone: chips that answered, of which nothing is seen.
+        silent: chips that answered and fell silent.
+        never: chips that never answered.
+    """
+
+    gone: Counter[str]
+    silent: Counter[str]
+    never: Counter[str]
+
+    def chips(self) -> Counter[str]:
+        """Return all of them."""
+        return self.gone + self.silent + self.never
+
+    def answered(self) -> Counter[str]:
+        """Return those that once answered."""
+        return self.gone + self.silent
+
+    def take(self, key: str, number: int) -> None:
+        """Take out some of a thing's."""
+        for part in (self.gone, self.silent, self.never):
+            taken = min(number, part[key])
+            part[key] -= taken
+            number -= taken
+
+
+def _explain(
+    standing: Standing, open_now: _Open, explaining: Sequence[tuple[str, list[Item]]]
+) -> None:
+    """Take out of what is open what events say of it, what once answered before what never did."""
+    for event, items in explaining:
+        chips = open_now.chips()
+        if not chips:
+            return
+        holes = [changed(standing.arrived[key], number) for key, number in chips.items()]
+        left = draw(holes, items, spare=open_now.answered()).left
+        for key, number in chips.items():
+            if number > left[key]:
+                standing.explained[event][key] = number - left[key]
+                open_now.take(key, number - left[key])
+
+
+def _vanished(standing: Standing, ever: Matching, gone: Mapping[str, int]) -> Iterator[Absence]:
+    """Yield the chips that once filled what nothing fills now, the last seen where some left."""
+    matching = standing.model.matching
+    candidates: dict[str, list[Past]] = defaultdict(list)
+    for matched in (ever.by_identity, ever.by_count):
+        for chip, key in matched.items():
+            here = chip in matching.by_identity or chip in matching.by_count
+            if gone.get(key) and not here:
+                candidates[key].append(standing.past[chip])
+    for key, number in gone.items():
+        if not number:
+            continue
+        item = standing.arrived[key]
+        once = sorted(candidates[key], key=lambda past: (past.last_ms, past.chip.chip_id))
+        for past in once[-number:]:
+            yield Absence(item=item, chip=past.chip, since_ms=past.last_ms, silent=False)
+        for _ in range(number - len(once)):
+            yield Absence(item=item, chip=None, since_ms=item.occurred_at_ms, silent=False)
+
+
+def _silent(standing: Standing) -> Iterator[Absence]:
+    """Yield the booked chips whose host, or which themselves, no longer answer."""
+    matching = standing.model.matching
+    for chip in standing.model.seen:
+        key = matching.by_identity.get(chip.chip_id) or matching.by_count.get(chip.chip_id)
+        if chip.state is ChipState.SILENT and key is not None:
+            item, past = standing.arrived[key], standing.past.get(chip.chip_id)
+            since = item.occurred_at_ms if past is None else past.last_ms
+            yield Absence(item=item, chip=chip, since_ms=since, silent=True)
+
+
+def _newest(absences: Iterable[Absence], wanted: Mapping[str, int]) -> Iterator[Absence]:
+    """Yield as many absences of each thing as are wanted, the last to fall silent first."""
+    left = dict(wanted)
+    for absence in sorted(absences, key=_last_first):
+        if left.get(absence.item.key):
+            left[absence.item.key] -= 1
+            yield absence
+
+
+def _last_first(absence: Absence) -> tuple[int, str]:
+    return -absence.since_ms, "" if absence.chip is None else absence.chip.chip_id
+
+
+def _by_model(look: Look, seen: Mapping[str, Sequence[SeenChip]]) -> dict[str, dict[str, Past]]:
+    """Return the history of every chip that ever answered here, by model and chip id.
+
+    A chip whose claim here is disputed has not answered here.
+    """
+    now = {chip.chip_id: (sku, chip) for sku, chips in seen.items() for chip in chips}
+    runs: dict[str, list[Stay]] = defaultdict(list)
+    for stay in look.scene.stays(look.site):
+        runs[stay.chip_id].append(stay)
+    found: dict[str, dict[str, Past]] = defaultdict(dict)
+    for chip_id, stays in runs.items():
+        current = now.get(chip_id)
+        skus = [stay.sku for stay in stays if stay.sku is not None]
+        sku = current[0] if current is not None else (skus[-1] if skus else None)
+        if sku is None or (current is not None and current[1].state is ChipState.DISPUTED):
+            continue
+        found[sku][chip_id] = _past(stays, None if current is None else current[1])
+    for chip_id, (sku, chip) in now.items():
+        if chip_id not in runs and chip.state is not ChipState.DISPUTED:
+            found[sku][chip_id] = Past(chip=chip, first_ms=look.at_ms, last_ms=look.at_ms)
+    return found
+
+
+def _past(stays: Sequence[Stay], current: SeenChip | None) -> Past:
+    """Return the history of one chip; what names the place of a chip is what it said first."""
+    ordered = sorted(stays, key=lambda stay: (stay.from_ms, stay.until_ms, stay.host))
+    newest: list[SeenChip | Stay] = [
+        *([] if current is None else [current]),
+        *reversed(ordered),
+    ]
+    last, oldest = ordered[-1], [*ordered, *newest[:1]]
+    return Past(
+        chip=SeenChip(
+            chip_id=last.chip_id,
+            site=last.site,
+            host=last.host,
+            grade=last.grade,
+            state=ChipState.PRESENT,
+            pdi=_name("pdi", newest),
+            uuid=_name("uuid", newest),
+            board=_name("board", newest),
+            tray=_name("tray", oldest),
+            server=_name("server", oldest),
+            rack=_name("rack", oldest),
+        ),
+        first_ms=ordered[0].from_ms,
+        last_ms=max(stay.until_ms for stay in ordered),
+        runs=tuple((stay.from_ms, stay.until_ms) for stay in ordered),
+    )
+
+
+def _name(kind: str, ordered: Iterable[SeenChip | Stay]) -> str | None:
+    """Return the first name of a kind that a chip gave, in an order."""
+    return next((name for one in ordered if (name := getattr(one, kind))), None)
+
+
+def _explaining(look: Look) -> dict[str, list[tuple[str, list[Item]]]]:
+    """Return, by model, the events that say why booked chips do not answer, oldest first."""
+    entries: list[Booked[Listed]] = [
+        Booked(id=entry.id, event=entry.event) for entry in open_rmas(look)
+    ]
+    entries += [Booked(id=entry.id, event=entry.event) for entry in look.moves(LostOrStolen)]
+    entries.sort(key=lambda entry: (entry.event.occurred_at_ms, entry.id))
+    found: dict[str, list[tuple[str, list[Item]]]] = defaultdict(list)
+    for entry in entries:
+        for sku, items in items_of([entry], look.gauge.catalogue).items():
+            found[sku].append((entry.id, items))
+    return found
+
+
+def open_rmas(look: Look) -> Iterator[Booked[RmaOut]]:
+    """Yield what was sent back and of which the vendor has said nothing, oldest first."""
+    for entry in look.moves(RmaOut):
+        if look.confirmed_at(entry) is None:
+            yield entry
+
+
+def label(chip: SeenChip | Stay) -> str:
+    """Return the strongest name of a chip, with its kind."""
+    for kind in KINDS:
+        name = getattr(chip, kind)
+        if name:
+            return f"{kind} {name}"
+    return f"chip {chip.chip_id}"
+
+
+def item_label(item: Item) -> str:
+    """Return the strongest name of a booked thing with its kind; empty for one by number."""
+    return next((f"{kind} {item.names[kind]}" for kind in KINDS if kind in item.names), "")
