@@ -190,6 +190,7 @@ class LedgerAsked:
         site: only this site's.
         kind: only of this type.
         party: only those that name this party.
+        key: only the one with this id.
         since_ms: only those that happened then or later.
         before: time and position of the last entry of the page before.
     """
@@ -199,6 +200,7 @@ class LedgerAsked:
     site: str | None = None
     kind: str | None = None
     party: str | None = None
+    key: str | None = None
     since_ms: int = 0
     before: tuple[int, int] | None = None
 

@@ -71,6 +71,8 @@ def _conditions(ask: LedgerAsked) -> list[ColumnElement[bool]]:
         where.append(_EVENTS.site.in_(ask.scope))
     if ask.site is not None:
         where.append(_EVENTS.site == ask.site)
+    if ask.key is not None:
+        where.append(_EVENTS.id == ask.key)
     if ask.kind is not None:
         where.append(_EVENTS.type == ask.kind)
     if ask.party is not None:

@@ -4,7 +4,13 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from chipledger_server.web.screens import fleet, session
+from chipledger_server.web.screens import entering, fleet, importing, ledger, session
 
-SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (*session.SCREENS, *fleet.SCREENS)
+SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
+    *session.SCREENS,
+    *fleet.SCREENS,
+    *ledger.SCREENS,
+    *entering.SCREENS,
+    *importing.SCREENS,
+)
 """Every route of the screens."""

@@ -11,7 +11,6 @@ from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.book.reconcile import version_of
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked
 from chipledger_server.usecases.showing.chips import chip_detail
-from chipledger_server.usecases.showing.events import event_of
 from chipledger_server.usecases.showing.findings import finding, worst_first
 from chipledger_server.usecases.showing.hosts import host_detail, host_facts, list_hosts
 from chipledger_server.usecases.showing.results import signed_result
@@ -156,22 +155,6 @@ def finding_page(
     return html(page)
 
 
-@get("/events/{event_id:str}", sync_to_thread=True, include_in_schema=False)
-def event_page(
-    request: ScreenRequest,
-    parts: NamedDependency[Parts],
-    pages: NamedDependency[Pages],
-    travel: NamedDependency[Travel],
-    *,
-    event_id: FromPath[str],
-) -> Response[str]:
-    """Show one event of the ledger, as it stands in the log."""
-    with parts.look(request.user, travel.when) as look:
-        found = event_of(look, event_id)
-    page = pages.render("event.html", reader=request.user, travel=travel, event=found)
-    return html(page)
-
-
 @get("/rules", sync_to_thread=True, include_in_schema=False)
 def rules(
     request: ScreenRequest,
@@ -195,6 +178,6 @@ def rules(
 
 
 SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
-    *(overview, site, host, host_result, chip, finding_page, event_page, rules),
+    *(overview, site, host, host_result, chip, finding_page, rules),
 )
 """Routes of this module."""

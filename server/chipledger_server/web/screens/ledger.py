@@ -1,0 +1,143 @@
+"""The ledger in a list: every event, whose word it stands on, and what was corrected."""
+
+from typing import Annotated, Final
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, QueryParameter
+
+from chipledger_book.stock import ALWAYS
+from chipledger_server.usecases.access import demand_site
+from chipledger_server.usecases.book.prefilled import next_steps
+from chipledger_server.usecases.book.rights import ENTERED_BY, may_enter
+from chipledger_server.usecases.reading import LedgerAsked, When
+from chipledger_server.usecases.refusals import Code, Refusal
+from chipledger_server.usecases.showing.events import event_of
+from chipledger_server.usecases.times import instant_ms
+from chipledger_server.web.context import Parts
+from chipledger_server.web.rendering import Pages, Travel
+from chipledger_server.web.screens.asking import ScreenRequest, html
+
+SHOWN: Final = 50
+_LONGEST: Final = 63
+OfSite = Annotated[str | None, QueryParameter(name="site")]
+OfKind = Annotated[str | None, QueryParameter(name="kind")]
+OfParty = Annotated[str | None, QueryParameter(name="party")]
+Since = Annotated[str | None, QueryParameter(name="since")]
+Entered = Annotated[str | None, QueryParameter(name="entered")]
+Before = Annotated[str | None, QueryParameter(name="before")]
+
+
+@get("/ledger", sync_to_thread=True, include_in_schema=False)
+def ledger(
+    request: ScreenRequest,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
+    *,
+    of_site: OfSite = None,
+    of_kind: OfKind = None,
+    of_party: OfParty = None,
+    since: Since = None,
+    before: Before = None,
+) -> Response[str]:
+    """Show the ledger, what happened last first."""
+    if of_site:
+        demand_site(request.user, of_site)
+    asked = LedgerAsked(
+        when=travel.when,
+        scope=request.user.sites,
+        site=of_site or None,
+        kind=of_kind or None,
+        party=_party(of_party),
+        since_ms=instant_ms(since) if since else 0,
+        before=_place(before),
+    )
+    with parts.look(request.user, travel.when) as look:
+        found = look.snapshot.ledger_page(asked, limit=SHOWN + 1)
+        sites = [site for site in look.snapshot.site_ids() if look.sees(site)]
+    shown = found[:SHOWN]
+    older = f"{shown[-1].occurred_ms}.{shown[-1].pos}" if len(found) > SHOWN else None
+    page = pages.render(
+        "ledger.html",
+        reader=request.user,
+        travel=travel,
+        entries=shown,
+        older=older,
+        sites=sites,
+        kinds=sorted(ENTERED_BY),
+        asked={
+            "site": of_site or "",
+            "kind": of_kind or "",
+            "party": of_party or "",
+            "since": since or "",
+        },
+        first=before is None,
+        enters=any(may_enter(request.user.role, kind) for kind in ENTERED_BY),
+    )
+    return html(page)
+
+
+@get("/events/{event_id:str}", sync_to_thread=True, include_in_schema=False)
+def event_page(
+    request: ScreenRequest,
+    parts: NamedDependency[Parts],
+    pages: NamedDependency[Pages],
+    travel: NamedDependency[Travel],
+    event_id: FromPath[str],
+    *,
+    entered: Entered = None,
+) -> Response[str]:
+    """Show one event as it stands in the log, whose word it is, and how it is answered."""
+    ever = When(as_of_ms=ALWAYS, known_at_ms=travel.when.known_at_ms)
+    asked = LedgerAsked(when=ever, scope=request.user.sites, key=event_id)
+    with parts.look(request.user, travel.when) as look:
+        found = event_of(look, event_id)
+        listed = look.snapshot.ledger_page(asked, limit=1)
+    page = pages.render(
+        "event.html",
+        reader=request.user,
+        travel=travel,
+        event=found,
+        statements=[said for one in listed for said in one.statements],
+        corrected_by=next((one.corrected_by for one in listed), None),
+        steps=next_steps(found.type, request.user.role),
+        entered=entered,
+    )
+    return html(page)
+
+
+def _party(text: str | None) -> str | None:
+    """Return a party id that a reader wrote.
+
+    Raises:
+        Refusal: `invalid-parameter`.
+    """
+    if not text:
+        return None
+    if len(text) > _LONGEST or not text.replace("-", "").isalnum() or not text.isascii():
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            "that is no party id",
+            hint="lower-case letters, digits and hyphens",
+        )
+    return text.lower()
+
+
+def _place(text: str | None) -> tuple[int, int] | None:
+    """Return where the page before ended.
+
+    Raises:
+        Refusal: `invalid-cursor`.
+    """
+    if not text:
+        return None
+    occurred, _, pos = text.partition(".")
+    if not (occurred.isdecimal() and pos.isdecimal() and len(text) < _LONGEST // 2):
+        raise Refusal(Code.INVALID_CURSOR, "that is no place in the ledger", hint="start anew")
+    return int(occurred), int(pos)
+
+
+SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (ledger, event_page)
+"""Routes of this module."""
