@@ -225,6 +225,15 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Looking around: who is late, and what somebody should explain."""
+
+    every_s: int = field(
+        default=300, metadata=_is("pause between two rounds over all sites", least=1)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration, one table a section."""
 
@@ -236,6 +245,7 @@ class Config:
     policy: Policy = field(default_factory=Policy)
     enrolment: Enrolment = field(default_factory=Enrolment)
     evidence: Evidence = field(default_factory=Evidence)
+    watch: Watch = field(default_factory=Watch)
     log: Log = field(default_factory=Log)
 
 

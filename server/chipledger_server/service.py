@@ -32,6 +32,7 @@ from chipledger_server.adapters.ek_roots import load_ek_roots
 from chipledger_server.adapters.enrolments import SqlEnrolments
 from chipledger_server.adapters.entropy import BufferedEntropy, system_entropy
 from chipledger_server.adapters.evidence_sqlite import SqliteEvidence
+from chipledger_server.adapters.facts_sqlite import SqliteFacts
 from chipledger_server.adapters.files import write_public
 from chipledger_server.adapters.ground_sqlite import SqliteGround
 from chipledger_server.adapters.keys import SqliteKeys
@@ -47,12 +48,14 @@ from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.log import NewRecord
 from chipledger_server.domain.vitals import Doors
 from chipledger_server.jobs.evidence import EvidenceJob
+from chipledger_server.jobs.lookout import LookoutJob
 from chipledger_server.jobs.sequencer import SequencerJob
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.challenge import Challenges
 from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import Keys
+from chipledger_server.usecases.sequencing.facts import Facts
 from chipledger_server.usecases.sequencing.fold import Fold
 from chipledger_server.usecases.sequencing.holdings import Holdings
 from chipledger_server.usecases.sequencing.lifecycle import Lifecycle
@@ -66,7 +69,7 @@ from chipledger_server.usecases.sequencing.watching import Watching
 from chipledger_server.web.gauges import CollectorGauges
 from chipledger_server.web.ingest import AgentDoors
 from chipledger_server.web.serving import Service, bind
-from chipledger_server.wiring import SIGNATURE_MS, site_of, test_anchors
+from chipledger_server.wiring import SIGNATURE_MS, look_around, site_of, test_anchors
 
 _LOG = structlog.get_logger("chipledger.service")
 # A full report is a thousand small objects that live for milliseconds: looked through for
@@ -82,18 +85,22 @@ class _Collector:
     doors: AgentDoors
     writer: SqliteWriter
     evidence: EvidenceJob
+    lookout: LookoutJob
 
     def start(self, *, ended: Callable[[], None]) -> None:
         """Begin to store and to judge; `ended` is called when nothing can be stored any more."""
         self.writer.start(ended=ended)
         self.evidence.start()
+        self.lookout.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_PACE)
 
     async def stop(self) -> None:
         """End when what was taken is durable; a round that is being judged waits."""
-        await asyncio.get_running_loop().run_in_executor(None, self.evidence.stop)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.evidence.stop)
+        await loop.run_in_executor(None, self.lookout.stop)
         await self.writer.stop()
 
 
@@ -181,7 +188,9 @@ def _assemble(config: Config, loop: asyncio.AbstractEventLoop) -> _Collector:
         limits=config.limits,
         behind=site_of(config, engine, clock),
     )
-    return _Collector(doors, writer, _evidence_job(config, clock, job))
+    return _Collector(
+        doors, writer, _evidence_job(config, clock, job), _lookout_job(config, clock, job)
+    )
 
 
 def _evidence_job(config: Config, clock: Clock, keeper: SequencerJob) -> EvidenceJob:
@@ -197,6 +206,15 @@ def _evidence_job(config: Config, clock: Clock, keeper: SequencerJob) -> Evidenc
         now_ms=clock.now_ms,
         look_s=_LOOK_S,
         conclude=keeper.judged,
+    )
+
+
+def _lookout_job(config: Config, clock: Clock, keeper: SequencerJob) -> LookoutJob:
+    """Return what looks around beside the doors."""
+    return LookoutJob(
+        lambda worker: worker.ask(look_around, config, clock.now_ms()),
+        every_s=config.watch.every_s,
+        keep=keeper.looked,
     )
 
 
@@ -276,6 +294,7 @@ def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> F
         silence=Silence(store=store, noting=noting, policy=config.policy),
         quoting=Quoting(kept=kept, noting=noting),
         lifecycle=Lifecycle(store=store, kept=kept, noting=noting),
+        facts=Facts(kept=SqliteFacts(connection), noting=noting),
         policy=config.policy,
     )
 

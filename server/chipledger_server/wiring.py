@@ -8,6 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, cast
 
+import structlog
+
+from chipledger_book.errors import BookError
 from chipledger_book.shipped import tables
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.gpu.roots import NVIDIA, RootPin, TrustAnchors
@@ -34,8 +37,10 @@ from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.rounds import TEST_MARK
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
+from chipledger_server.usecases.book.lookout import Looked, Lookout
 from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
+from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.showing.results import Results, demand_signer
 from chipledger_server.web.asgi import App
 from chipledger_server.web.auth import Gate, session_key
@@ -235,6 +240,26 @@ def measure_of(config: Config) -> Measure:
         tables=tables(),
         silence_limit_ms=config.policy.silence_limit_ms,
         appraisal=shipped_policy(),
+    )
+
+
+def look_around(config: Config, now_ms: int) -> Sequence[Looked]:
+    """Look at everything in the database once, as it is known at a time; for a worker process."""
+    engine = open_engine(config.database.path)
+    found: list[Looked] = []
+    try:
+        with SqlReads(engine).snapshot() as snapshot:
+            times = When(as_of_ms=now_ms, known_at_ms=now_ms)
+            lookout = Lookout(snapshot, times, measure_of(config))
+            found.extend(lookout.around(snapshot.looked_scopes(), _not_watched))
+    finally:
+        engine.dispose()
+    return found
+
+
+def _not_watched(scope: str, error: BookError) -> None:
+    structlog.get_logger("chipledger.lookout").warning(
+        "scope-not-watched", scope=scope, fault=str(error)
     )
 
 

@@ -27,6 +27,7 @@ DERIVED: Final = (
     "chips",
     "timers",
     "cases",
+    "facts",
 )
 _MOST: Final = 512
 

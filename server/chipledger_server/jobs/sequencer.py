@@ -20,6 +20,7 @@ from chipledger_server.domain.log import NewRecord
 from chipledger_server.domain.rounds import Round
 from chipledger_server.domain.vitals import Pace
 from chipledger_server.ports import Clock
+from chipledger_server.usecases.book.lookout import Looked
 from chipledger_server.usecases.sequencing.step import MOST_TOKENS, Sequencer
 
 _MOST_READY: Final = 16 * MOST_TOKENS
@@ -51,6 +52,7 @@ class SequencerJob:
         """
         self._conclude = conclude
         self._judged: deque[tuple[Round, EvidenceResult]] = deque()
+        self._looks: deque[Looked] = deque()
         self.pace = Pace()
         self._sequencer = sequencer
         self._clock = clock
@@ -66,6 +68,10 @@ class SequencerJob:
     def judged(self, round_: Round, result: EvidenceResult) -> None:
         """Take a result from the job that judges evidence, to be kept by the one writer."""
         self._judged.append((round_, result))
+
+    def looked(self, looked: Looked) -> None:
+        """Take what a look around found, to be kept by the one writer."""
+        self._looks.append(looked)
 
     def begin(self, last_pos: int) -> None:
         """Take the lease; tokens up to `last_pos` that a crash left unapplied come first."""
@@ -97,6 +103,8 @@ class SequencerJob:
             return self._retry_at_s - now_s
         if self._judged:
             self._keep_results()
+        if self._looks and not self.pace.waiting:
+            self._keep_look()
         beat = now_s >= self._beat_at_s
         waiting = self.pace.waiting
         if beat or waiting >= _AT_ONCE or (waiting and now_s >= self._step_at_s):
@@ -105,6 +113,8 @@ class SequencerJob:
         if self.pace.failures:
             return max(0.0, self._retry_at_s - now_s)
         if waiting >= _AT_ONCE:
+            return 0.0
+        if self._looks:
             return 0.0
         return max(0.0, (self._step_at_s if waiting else self._beat_at_s) - now_s)
 
@@ -121,6 +131,17 @@ class SequencerJob:
                 self._judged.popleft()
         except Exception as error:  # noqa: BLE001 - the daemon loop: kept, and tried again
             _LOG.error("result-not-kept", fault=str(error), exc_info=error)
+
+    def _keep_look(self) -> None:
+        """Keep one look; a round brings another one of the same, so a failed one is let go."""
+        looked = self._looks.popleft()
+        try:
+            self._sequencer.looked(looked)
+        except Exception as error:
+            _LOG.error("look-not-kept", scope=looked.scope, fault=str(error), exc_info=error)
+            if isinstance(error, ServerError) and error.code is Code.FENCED:
+                raise
+            self._sequencer.recover()
 
     def _step(self, now_s: float, *, beat: bool) -> None:
         pace = self.pace

@@ -6,12 +6,14 @@ Every question has two times: `as_of`, what was true at, and `known_at`, what wa
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import LedgerRecord
 from chipledger_book.physical import Stay
 from chipledger_book.statements import Statement
+from chipledger_book.watch import Wait
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.usecases.physical import Claim, Rival
@@ -234,6 +236,33 @@ class LedgerEntry:
     corrected_by: tuple[str, str] | None
 
 
+class WaitState(StrEnum):
+    """Which waits a reader asks for."""
+
+    OVERDUE = "overdue"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitsAsked:
+    """Which waits a reader asks for.
+
+    Attributes:
+        scope: sites the reader may see; None: everything.
+        now_ms: what is late is so at this time.
+        site: only this site's.
+        owner: only what this party or role must do.
+        state: only overdue, running (overdue ones among them) or ended ones.
+    """
+
+    scope: frozenset[str] | None
+    now_ms: int
+    site: str | None = None
+    owner: str | None = None
+    state: WaitState | None = None
+
+
 class Snapshot(Protocol):
     """The database at one moment: every answer of one request comes from one of these."""
 
@@ -265,6 +294,22 @@ class Snapshot(Protocol):
 
     def stays_of(self, when: When, names: Collection[str], *, rule: StayRule) -> Sequence[Stay]:
         """Return the history, at any site, of the chips that a PDI, UUID or board serial names."""
+        ...
+
+    def waits(self, ask: WaitsAsked, *, after: tuple[int, str, str], limit: int) -> Sequence[Wait]:
+        """Return what waits for somebody, by due time, after (due, kind, key)."""
+        ...
+
+    def count_overdue(self, ask: WaitsAsked) -> int:
+        """Return how many of the waits asked for are overdue."""
+        ...
+
+    def looked_ms(self) -> int | None:
+        """Return since when everything was looked at, or None before the first round."""
+        ...
+
+    def looked_scopes(self) -> frozenset[str]:
+        """Return every scope that was ever looked at."""
         ...
 
     def newest_round(self, host: str, when: When) -> EvidenceRound | None:

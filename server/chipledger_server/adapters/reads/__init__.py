@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, select
 
 from chipledger_book.events import LedgerRecord
 from chipledger_book.physical import Stay
+from chipledger_book.watch import Wait
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.adapters import schema
@@ -25,6 +26,7 @@ from chipledger_server.adapters.reads import (
     results,
     sightings,
     stays,
+    waits,
 )
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.reading import (
@@ -38,6 +40,7 @@ from chipledger_server.usecases.reading import (
     LedgerAsked,
     LedgerEntry,
     Sightings,
+    WaitsAsked,
     When,
 )
 from chipledger_server.usecases.stays import StayRule
@@ -101,6 +104,22 @@ class SqlSnapshot:
     def stays_of(self, when: When, names: Collection[str], *, rule: StayRule) -> Sequence[Stay]:
         """Return the history, at any site, of the chips that some names name."""
         return stays.stays_of(self._connection, when, names, rule=rule)
+
+    def waits(self, ask: WaitsAsked, *, after: tuple[int, str, str], limit: int) -> Sequence[Wait]:
+        """Return what waits for somebody, by due time, after (due, kind, key)."""
+        return waits.waits(self._connection, ask, after=after, limit=limit)
+
+    def count_overdue(self, ask: WaitsAsked) -> int:
+        """Return how many of the waits asked for are overdue."""
+        return waits.count_overdue(self._connection, ask)
+
+    def looked_ms(self) -> int | None:
+        """Return since when everything was looked at, or None before the first round."""
+        return waits.looked_ms(self._connection)
+
+    def looked_scopes(self) -> frozenset[str]:
+        """Return every scope that was ever looked at."""
+        return waits.looked_scopes(self._connection)
 
     def newest_round(self, host: str, when: When) -> EvidenceRound | None:
         """Return the newest round of device evidence of a host."""

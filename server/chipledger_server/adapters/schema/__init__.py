@@ -10,7 +10,7 @@ Three kinds of rows, and what a loss of each would cost:
   `timers`. Recomputed from the record by replaying the sequencer's function. `ledger_marks`: from
   `ledger_events`, by whoever finds it behind.
 - *working*: `enrolment_codes`, `attempts`, `proposals`, `evidence_due`, `principals`, `downtime`,
-  `sequencer`.
+  `sequencer`, `waits`, `looks`.
 
 Times are Unix milliseconds (`_ms`) or seconds (`_s`) of the collector's clock. Digests are 32
 raw bytes in columns and base64url on the wire.
@@ -56,6 +56,7 @@ from chipledger_server.adapters.schema.core import (
     tokens,
 )
 from chipledger_server.adapters.schema.marks import ledger_marked, ledger_marks
+from chipledger_server.adapters.schema.watch import facts, looks, waits
 
 __all__ = [
     "Position",
@@ -74,6 +75,7 @@ __all__ = [
     "downtime",
     "enrolment_codes",
     "evidence_due",
+    "facts",
     "findings",
     "host_keys",
     "hosts",
@@ -99,4 +101,5 @@ __all__ = [
     "slots",
     "timers",
     "tokens",
+    "waits",
 ]

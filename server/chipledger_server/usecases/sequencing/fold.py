@@ -21,6 +21,7 @@ from chipledger_server.domain.chain import Chain, Link, Ranges, count_missing, e
 from chipledger_server.domain.findings import MOST_LISTED, Kind
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span, unseen_ms
+from chipledger_server.usecases.sequencing.facts import Facts
 from chipledger_server.usecases.sequencing.holdings import Holdings
 from chipledger_server.usecases.sequencing.lifecycle import Lifecycle
 from chipledger_server.usecases.sequencing.metering import Metering
@@ -46,6 +47,7 @@ class Fold:
         silence: what happens when a host comes back.
         quoting: what hosts' TPMs say of themselves.
         lifecycle: what people decided of hosts.
+        facts: what looking around found.
         policy: what counts as odd, and as silent.
         downtime: when the collector itself was not accepting.
     """
@@ -59,6 +61,7 @@ class Fold:
     silence: Silence
     quoting: Quoting
     lifecycle: Lifecycle
+    facts: Facts
     policy: Policy
     downtime: Sequence[Span] = ()
 

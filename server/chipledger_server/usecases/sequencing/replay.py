@@ -1,8 +1,8 @@
 """Everything derived, computed anew from the log by the same calls that computed it first.
 
-What only the clock could decide, that a host was silent and that a site was, stands in the log
-as a finding and is taken from there; so is what was refused, which never entered the log, and
-what people did about findings.
+What only the clock could decide, that a host or a site was silent and what looking around found,
+stands in the log as a finding and is taken from there; so is what was refused, which never
+entered the log, and what people did about findings.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,14 @@ from typing import Protocol
 import msgspec
 
 from chipledger_book.cases import Step
+from chipledger_book.watch import FactKind
 from chipledger_evidence.entry import EntryType
 from chipledger_server.domain.findings import About, FindingRecord, Kind, encode_detail, step_of
 from chipledger_server.domain.hosts import LoggedToken
 from chipledger_server.domain.log import LoggedRecord
 from chipledger_server.usecases.sequencing.fold import Fold
 
+_FACTS = frozenset(FactKind)
 _BY_CLOCK = frozenset({Kind.SILENT_HOST, Kind.MASS_SILENCE})
 
 
@@ -60,6 +62,8 @@ def _record(fold: Fold, entry: LoggedRecord) -> None:
         return
     finding = msgspec.json.decode(entry.record, type=FindingRecord)
     fold.store.cases.take(step_of(finding))
+    if finding.type in _FACTS:
+        fold.facts.take(finding)
     if finding.type not in _BY_CLOCK or finding.state != "open":
         return
     mass = finding.type == Kind.MASS_SILENCE

@@ -18,6 +18,7 @@ from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span
 from chipledger_server.domain.log import KeptRefusal, NewRecord, Progress, Source
 from chipledger_server.ports import Clock, Entropy
+from chipledger_server.usecases.book.lookout import Looked
 from chipledger_server.usecases.sequencing.fold import Fold
 
 MOST_TOKENS: Final = 512
@@ -193,6 +194,14 @@ class Sequencer:
 
     def _transaction(self) -> AbstractContextManager[None]:
         return self._ground.transaction()
+
+    def looked(self, looked: Looked) -> None:
+        """Apply what a look found, in a step of its own."""
+        with self._transaction():
+            self._fold.facts.apply(looked)
+            if self._take_records():
+                self._progress.pulse_ms = self._clock.now_ms()
+            self._save(self._clock.now_ms())
 
     def recover(self) -> None:
         """Return to what is committed, after a step has failed."""
