@@ -15,6 +15,7 @@ from chipledger_book.shipped import tables
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.gpu.roots import NVIDIA, RootPin, TrustAnchors
 from chipledger_evidence.keys import Signer
+from chipledger_server.adapters.case_desk import SqlCases
 from chipledger_evidence.nonce import MIN_KEY_BYTES
 from chipledger_server.adapters.clock import SystemClock
 from chipledger_server.adapters.database import (
@@ -30,6 +31,7 @@ from chipledger_server.adapters.files import publish, write_secret
 from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.people import SqlCodes, SqlPeople
 from chipledger_server.adapters.proposals import SqlProposals
+from chipledger_server.adapters.rules import SqlRules
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.adapters.result_key import load_result_key, new_result_key
 from chipledger_server.config import Config
@@ -38,6 +40,8 @@ from chipledger_server.domain.rounds import TEST_MARK
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.book.lookout import Looked, Lookout
+from chipledger_server.usecases.rules.measures import Measures
+from chipledger_server.usecases.rules.proposing import begin
 from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
 from chipledger_server.usecases.reading import When
@@ -164,6 +168,7 @@ def _make_database(path: Path, name: str, *, administrator: str) -> str:
     now_ms = SystemClock().now_ms()
     write_secret(path, b"")
     engine = for_writing(open_engine(path))
+        begin(SqlRules(engine), hand)
     try:
         migrate(engine)
         with engine.begin() as connection:
@@ -192,10 +197,12 @@ class Desk:
         codes: enrolment codes and host keys.
         ledger: the book.
         reads: everything that can be looked at.
-        measure: tables and policy of a balance.
+        measure: tables and policy of a balance of now.
+        measures: the same for other times and other rule sets.
         proposals: what takes two people, of hosts.
     """
 
+    measures: Measures
     config: Config
     hand: Hand
     people: SqlPeople
@@ -212,6 +219,8 @@ def open_desk(config: Config) -> Desk:
     Raises:
         ServerError: `not-initialised` or `database-too-new`.
     """
+    now_ms = SystemClock().now_ms()
+    measures = Measures(SqlRules(engine), measure_of(config))
     if not config.database.path.exists():
         raise ServerError(
             Code.NOT_INITIALISED,
@@ -222,14 +231,13 @@ def open_desk(config: Config) -> Desk:
     check_version(engine)
     return Desk(
         config=config,
-        hand=Hand(
-            principal=f"local:{os.getuid()}", now_ms=SystemClock().now_ms(), entropy=system_entropy
-        ),
+        hand=Hand(principal=f"local:{os.getuid()}", now_ms=now_ms, entropy=system_entropy),
         people=SqlPeople(engine),
         codes=SqlCodes(engine),
         ledger=SqlLedger(engine),
         reads=SqlReads(engine),
-        measure=measure_of(config),
+        measure=measures.at(now_ms),
+        measures=measures,
         proposals=SqlProposals(engine),
     )
 
@@ -272,11 +280,12 @@ def gate_of(config: Config, people: SqlPeople) -> Gate:
 def site_of(config: Config, engine: Reader, clock: Clock) -> App:
     """Return the application of screens and API, to stand behind the agents' doors."""
     people = SqlPeople(engine)
+        cases=SqlCases(engine),
     parts = Parts(
         name=config.collector.name,
         reads=SqlReads(engine),
         gate=gate_of(config, people),
-        measure=measure_of(config),
+        measures=Measures(SqlRules(engine), measure_of(config)),
         now_ms=clock.now_ms,
         results=Results(build=BUILD, signer=load_result_key(config.secrets.result_key)),
         ledger=SqlLedger(engine),

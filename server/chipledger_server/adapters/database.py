@@ -64,6 +64,14 @@ def open_writer(path: Path) -> Writer:
     return connection
 
 
+def bare(connection: Connection) -> Writer:
+    """Return the bare connection under one of SQLAlchemy, inside the same transaction."""
+    under = connection.connection.driver_connection
+    if not isinstance(under, sqlite3.Connection):
+        raise TypeError(type(under))
+    return under
+
+
 def migrate(engine: Engine) -> None:
     """Bring the schema to the present version; does nothing when it already is."""
     with for_writing(engine).begin() as connection:

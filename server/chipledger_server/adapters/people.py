@@ -149,6 +149,13 @@ def put(connection: Connection, record: Draft) -> None:
     )
 
 
+def principal_named(connection: Connection, name: str) -> Principal | None:
+    """Return a principal by name."""
+    table = schema.principals
+    row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
+    return None if row is None else _principal(row)
+
+
 def _principal(row: Mapping[Any, Any]) -> Principal:
     return Principal(
         id=row["id"],

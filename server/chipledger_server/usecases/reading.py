@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+from chipledger_book.cases import Case
 
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import LedgerRecord
@@ -125,6 +126,15 @@ class Sightings:
 
     seen: Sequence[Sighting]
     model: ObservedModel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateSince:
+    """What began until these times is late: to be acknowledged, explained, and decided."""
+
+    acknowledge_ms: int
+    explain_ms: int
+    decide_ms: int
+
+
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +147,12 @@ class FindingsAsked:
         site: only this site's.
         host: only this host's.
         chip: only this chip's.
-        state: only open or only resolved ones.
+        states: only those whose case is in one of these states; None: all.
+        severity: only of this severity.
+        kind: only of this type.
+        owner: only those this person is answerable for.
+        opened_until_ms: only those opened until then.
+        late: only those for which somebody is late: whose newest turn began until then.
     """
 
     when: When
@@ -150,11 +165,12 @@ class FindingsAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingRow:
-    """A finding as stored, its state as it was at the time asked for."""
+    """A finding as stored, its case as it was at the time asked for."""
 
     id: str
     type: str
-    severity: str
+    case: Case
+    subject: str
     site: str | None
     host: str | None
     chip: int | None
@@ -382,8 +398,18 @@ class Snapshot(Protocol):
         """Return findings, newest first, after (opened, id)."""
         ...
 
-    def worst_findings(self, ask: FindingsAsked, *, limit: int) -> Sequence[FindingRow]:
-        """Return findings, worst first and newest first among equals."""
+    def worst_findings(
+        self, ask: FindingsAsked, *, limit: int, after: tuple[int, int, str] | None = None
+    ) -> Sequence[FindingRow]:
+        """Return findings, worst first and oldest first among equals, after (rank, opened, id)."""
+        ...
+
+    def tally_findings(self, ask: FindingsAsked) -> Mapping[str, Mapping[str, int]]:
+        """Return how many findings there are, by state of their cases and severity."""
+        ...
+
+    def trail(self, finding: str, when: When) -> Sequence[TrailRow]:
+        """Return the records of a finding, in the order of the log."""
         ...
 
     def count_findings(self, ask: FindingsAsked) -> Mapping[str | None, Mapping[str, int]]:

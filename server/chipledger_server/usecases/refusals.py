@@ -41,6 +41,9 @@ class Code(StrEnum):
     ALREADY_DECIDED = "already-decided"
     PROPOSAL_EXPIRED = "proposal-expired"
     SAME_PERSON = "same-person"
+    # cases
+    CASE_CHANGED = "case-changed"
+    REQUEST_REUSED = "request-reused"
     UNKNOWN_PROPOSAL = "unknown-proposal"
     # our fault
     INTERNAL_ERROR = "internal-error"

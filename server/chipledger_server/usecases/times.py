@@ -60,6 +60,18 @@ def looked_at_ms(text: str | None, *, now_ms: int) -> int:
     return min(start + _DAY_MS - 1, now_ms) if _DAY.fullmatch(text) else start
 
 
+def until_ms(text: str, *, now_ms: int) -> int:
+    """Return until when something is to hold: a day's last millisecond, a time, or a span from now.
+
+    Raises:
+        Refusal: `invalid-parameter`.
+    """
+    if _SPAN.fullmatch(text):
+        return now_ms + span_ms(text)
+    start = instant_ms(text)
+    return start + _DAY_MS - 1 if _DAY.fullmatch(text) else start
+
+
 def when(as_of: str | None, known_at: str | None, *, now_ms: int) -> When:
     """Return the two times of a question; each is now where it is not given.
 

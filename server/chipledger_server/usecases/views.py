@@ -245,9 +245,33 @@ class ChipDetail(Answer, frozen=True, kw_only=True):
 
 
 class FindingView(Answer, frozen=True, kw_only=True):
-    """One finding.
+    """One finding, as a case.
 
+        state: of the case: open, acknowledged, explained, accepted, closed, resolved.
+        present: whether the fact holds now.
+        subject: host, site, event of the ledger, or ultimate parent that it is about.
+        owner: who is answerable, or null.
+        since_ms: since when it is in its state.
+        version: how many steps it has had; send it along to act on what you saw.
+        episodes: how often the fact has begun.
+        expires_ms: when it opens again by itself, or null.
+        takes_two: whether accepting or closing it takes two auditors.
+        pending: what one auditor proposed and another must confirm.
+    present: bool
+    subject: str
+        late: whether somebody is late now.
+    owner: str | None
+    since_ms: Millis
     Attributes:
+    expires_ms: Millis | None
+    episodes: int
+    version: int
+    takes_two: bool
+    explanation: ExplanationView | None
+    pending: RulingView | None
+    ruling: RulingView | None
+    duties: tuple[DutyView, ...]
+    late: bool
         words: what was seen, in a sentence.
         innocent: explanations that need no bad intent.
         times: how often it was seen.
@@ -333,6 +357,14 @@ class ChainPage(Page, frozen=True, kw_only=True):
     """Tokens of one host, newest number first."""
 
     items: tuple[ChainLink, ...]
+    state: str
+
+
+class TrailPage(Answer, frozen=True, kw_only=True):
+    """Everything that has happened to a finding, in the order of the log."""
+
+    finding: str
+    items: tuple[TrailStep, ...]
 
 
 class ChipsPage(Page, frozen=True, kw_only=True):
@@ -355,7 +387,11 @@ class DevicesPage(Page, frozen=True, kw_only=True):
 
 
 class FindingsPage(Page, frozen=True, kw_only=True):
-    """Findings, newest first."""
+    """Findings, newest first.
+
+    Attributes:
+        state: which states were asked for; ``all`` leaves nothing out.
+    """
 
     items: tuple[FindingView, ...]
 

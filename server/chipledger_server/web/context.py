@@ -8,8 +8,10 @@ from chipledger_server.ports import Entropy
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.book.entry import Ledger
 from chipledger_server.usecases.book.reconcile import Measure
+from chipledger_server.usecases.cases import CaseDesk
 from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.reading import Reads, When
+from chipledger_server.usecases.rules.measures import Measures
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.pages import DEFAULT_LIMIT, MOST_LIMIT, Place, open_cursor
 from chipledger_server.usecases.showing.results import Results
@@ -25,31 +27,46 @@ class Parts:
         name: the collector's name.
         reads: the database.
         gate: who is asking.
-        measure: tables and policy of a balance.
+        measures: tables and policy of a balance, by time and rule set.
         now_ms: the collector's clock, Unix milliseconds.
         results: how attestation results are issued.
         ledger: where the book is kept.
         entropy: source of randomness.
+        cases: findings, to act on.
     """
 
     name: str
     reads: Reads
     gate: Gate
-    measure: Measure
+    measures: Measures
     now_ms: Callable[[], int]
     results: Results
     ledger: Ledger
     entropy: Entropy
+    cases: CaseDesk
 
     def hand(self, principal: Principal) -> Hand:
         """Return the hand of a principal that acts now."""
         return Hand(principal=principal.name, now_ms=self.now_ms(), entropy=self.entropy)
 
+    @property
+    def measure(self) -> Measure:
+        """Tables and policy of a balance of now."""
+        return self.measures.at(self.now_ms())
+
     @contextmanager
-    def look(self, principal: Principal, times: When) -> Iterator[Look]:
-        """Open the database at this moment, for a principal and two times."""
+    def look(
+        self, principal: Principal, times: When, *, rules: str | None = None
+    ) -> Iterator[Look]:
+        """Open the database at this moment, for a principal, two times and a rule set.
+
+        Raises:
+            BookError: `unknown-table`.
+            Refusal: `table-not-approved`.
+        """
+        measure = self.measures.at(times.known_at_ms, rules)
         with self.reads.snapshot() as snapshot:
-            yield Look(snapshot=snapshot, scope=principal.sites, when=times, measure=self.measure)
+            yield Look(snapshot=snapshot, scope=principal.sites, when=times, measure=measure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from chipledger_server.usecases import views
 from chipledger_server.usecases.book.entering import Imported
 from chipledger_server.usecases.book.reconcile import SiteBalance
 from chipledger_server.usecases.showing import sites
+from chipledger_server.web.api.cases import StepAsked
 from chipledger_server.web.api.imports import ImportRefused
 from chipledger_server.web.context import Parts
 
@@ -34,6 +35,8 @@ ANSWERS: Final[tuple[Any, ...]] = (
     views.DevicesPage,
     views.FindingsPage,
     views.FindingView,
+    views.TrailPage,
+    StepAsked,
     views.EventsPage,
     views.EventView,
     views.LogPage,

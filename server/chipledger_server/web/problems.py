@@ -49,8 +49,24 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
     Code.ALREADY_DECIDED: HTTPStatus.CONFLICT,
     Code.PROPOSAL_EXPIRED: HTTPStatus.CONFLICT,
     Code.SAME_PERSON: HTTPStatus.FORBIDDEN,
+    Code.CASE_CHANGED: HTTPStatus.CONFLICT,
+    Code.REQUEST_REUSED: HTTPStatus.CONFLICT,
     Code.UNKNOWN_PROPOSAL: HTTPStatus.NOT_FOUND,
     Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+BOOK_STATUS: Final[Mapping[BookCode, HTTPStatus]] = {
+    BookCode.UNKNOWN_SITE: HTTPStatus.NOT_FOUND,
+    BookCode.CASE_STEP_NOT_POSSIBLE: HTTPStatus.CONFLICT,
+    BookCode.CASE_STEP_FORBIDDEN: HTTPStatus.FORBIDDEN,
+    BookCode.CASE_SECOND_PERSON: HTTPStatus.FORBIDDEN,
+    BookCode.CASE_OUTSIDE_SCOPE: HTTPStatus.FORBIDDEN,
+    BookCode.CASE_REASON_MISSING: HTTPStatus.BAD_REQUEST,
+    BookCode.CASE_EVIDENCE_MISSING: HTTPStatus.BAD_REQUEST,
+    BookCode.CASE_EXPIRY_WRONG: HTTPStatus.BAD_REQUEST,
+    BookCode.CASE_OWNER_MISSING: HTTPStatus.BAD_REQUEST,
+    BookCode.CASE_MEMBER_NOT_TAKEN: HTTPStatus.BAD_REQUEST,
+}
+"""What the book refuses to somebody who asks through the web; all else here is our own fault."""
+
 }
 """Every code of a refused request; a test holds the table complete."""
 
@@ -70,8 +86,7 @@ def problem_of(error: Exception) -> Problem:
         case Refusal():
             return _problem(STATUS[error.code], error.code, error.detail, error.hint)
         case BookError():
-            known = error.code is BookCode.UNKNOWN_SITE
-            status = HTTPStatus.NOT_FOUND if known else HTTPStatus.INTERNAL_SERVER_ERROR
+            status = BOOK_STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
             return _problem(status, error.code, error.detail, error.hint)
         case EvidenceError() | ServerError():
             return _problem(status_of(error.code), error.code, error.detail, error.hint)

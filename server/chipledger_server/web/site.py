@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Code, Refusal
-from chipledger_server.web.api import fleet, imports, record, results, sites
+from chipledger_server.web.api import cases, fleet, imports, record, results, sites
 from chipledger_server.web.api.asking import provide_paging, provide_times, refuse_unknown
 from chipledger_server.web.auth import SESSION_COOKIE
 from chipledger_server.web.context import Parts
@@ -110,7 +110,9 @@ def api_router() -> Router:
         path=API,
         before_request=refuse_unknown,
         route_handlers=[
-            *(record.me, record.findings, record.finding, record.events, record.event),
+            *(record.me, record.events, record.event),
+            *(cases.findings, cases.finding, cases.trail, cases.actions),
+            *(cases.export_json, cases.export_csv),
             *(record.log, record.log_entry, record.rules),
             *(sites.sites, sites.site, sites.balance, sites.site_hosts, sites.site_devices),
             *(fleet.hosts, fleet.host, fleet.host_chain, fleet.chips, fleet.chip),
@@ -120,6 +122,7 @@ def api_router() -> Router:
         dependencies={
             "page": Provide(provide_paging, sync_to_thread=False),
             "times": Provide(provide_times, sync_to_thread=False),
+            "filters": Provide(cases.provide_filters, sync_to_thread=False),
         },
     )
 

@@ -33,6 +33,8 @@ LISTS: Final = (
     ),
     *(
         "/api/v1/findings",
+        "/api/v1/exports/findings.json",
+        "/api/v1/exports/findings.csv",
         "/api/v1/events",
         "/api/v1/log",
         "/api/v1/log/{index:int}",
@@ -52,6 +54,7 @@ OF_A_SITE: Final = (
 HIDDEN: Final = (
     *("/api/v1/hosts/{host_id:str}", "/api/v1/hosts/{host_id:str}/chain"),
     *("/api/v1/chips/{chip_id:int}", "/api/v1/findings/{finding_id:str}"),
+    "/api/v1/findings/{finding_id:str}/trail",
     *("/api/v1/events/{event_id:str}", "/hosts/{host_id:str}", "/chips/{chip_id:int}"),
     *("/findings/{finding_id:str}", "/events/{event_id:str}"),
     *("/api/v1/hosts/{host_id:str}/result", "/hosts/{host_id:str}/result"),
@@ -61,7 +64,7 @@ HIDDEN: Final = (
 FORMS: Final = ("/login", "/logout", "/enter")
 """The only routes that take a form."""
 
-POSTED: Final = ("/api/v1/ledger/imports",)
+POSTED: Final = ("/api/v1/ledger/imports", "/api/v1/findings/{finding_id:str}/actions")
 """Doors of the API that enter something; each has tests of its own for who may."""
 
 GUARDED: Final = (*LISTS, *OF_A_SITE, *HIDDEN)

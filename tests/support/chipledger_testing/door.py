@@ -13,8 +13,11 @@ from litestar.testing import TestClient
 
 from chipledger_evidence.answers import Problem
 from chipledger_evidence.keys import Signer
+from chipledger_server.adapters.case_desk import SqlCases
 from chipledger_server.adapters.ledger import SqlLedger
+from chipledger_server.adapters.rules import SqlRules
 from chipledger_server.usecases.access import Role
+from chipledger_server.usecases.rules.measures import Measures
 from chipledger_server.usecases.showing.results import Results
 from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
@@ -49,11 +52,12 @@ class Door:
             name="scene.example",
             reads=self.scene.reads,
             gate=Gate(self.scene.people, session_key(NONCE_KEY)),
-            measure=self.scene.measure,
+            measures=Measures(SqlRules(self.scene.engine), self.scene.measure),
             now_ms=lambda: self.scene.now_ms,
             results=Results(build="test", signer=self.signer),
             ledger=SqlLedger(self.scene.engine),
             entropy=self.scene.entropy,
+            cases=SqlCases(self.scene.engine),
         )
 
     def token(self, role: Role, *sites: str) -> str:

@@ -39,6 +39,7 @@ from chipledger_server.usecases.reading import (
     HostsAsked,
     LedgerAsked,
     LedgerEntry,
+    TrailRow,
     Sightings,
     WaitsAsked,
     When,
@@ -192,9 +193,19 @@ class SqlSnapshot:
         """Return findings, newest first, after (opened, id)."""
         return findings.findings(self._connection, ask, after=after, limit=limit)
 
-    def worst_findings(self, ask: FindingsAsked, *, limit: int) -> Sequence[FindingRow]:
-        """Return findings, worst first and newest first among equals."""
-        return findings.worst(self._connection, ask, limit=limit)
+    def worst_findings(
+        self, ask: FindingsAsked, *, limit: int, after: tuple[int, int, str] | None = None
+    ) -> Sequence[FindingRow]:
+        """Return findings, worst first and oldest first among equals, after (rank, opened, id)."""
+        return findings.worst(self._connection, ask, limit=limit, after=after)
+
+    def tally_findings(self, ask: FindingsAsked) -> Mapping[str, Mapping[str, int]]:
+        """Return how many findings there are, by state of their cases and severity."""
+        return findings.tally(self._connection, ask)
+
+    def trail(self, finding: str, when: When) -> Sequence[TrailRow]:
+        """Return the records of a finding, in the order of the log."""
+        return log.trail(self._connection, finding, when)
 
     def count_findings(self, ask: FindingsAsked) -> Mapping[str | None, Mapping[str, int]]:
         """Return how many findings there are, by site and severity."""

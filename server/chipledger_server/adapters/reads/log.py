@@ -16,7 +16,7 @@ from chipledger_evidence.ids import sha256_b64
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.reads.chips import names_seen
 from chipledger_server.domain.findings import Kind
-from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.reading import TrailRow, When
 from chipledger_server.usecases.views import ChainLink, LogEntry
 
 _RUNS = schema.log_runs.c
@@ -78,6 +78,28 @@ def chain(
         )
         for row in connection.execute(query).mappings()
     ]
+
+def trail(connection: Connection, finding: str, when: When) -> list[TrailRow]:
+    """Return the records of a finding, in the order of the log."""
+    query = (
+        select(_RECORDS.pos, _RECORDS.type, _RECORDS.time_ms, _RECORDS.record)
+        .where(
+            _RECORDS.subject == finding,
+            _RECORDS.type.in_((EntryType.FINDING.value, EntryType.CASE.value)),
+            _RECORDS.time_ms <= when.seen_until_ms,
+        )
+        .order_by(_RECORDS.pos)
+    )
+    return [
+        TrailRow(
+            kind=row.type,
+            time_ms=row.time_ms,
+            record=bytes(row.record),
+            log_index=_index(connection, "record", row.pos),
+        )
+        for row in connection.execute(query).all()
+    ]
+
 
 
 def _index(connection: Connection, source: str, pos: int) -> int | None:

@@ -10,6 +10,7 @@ from chipledger_server.domain.findings import INNOCENT, Kind, encode_detail, in_
 from chipledger_server.usecases.reading import FindingRow, FindingsAsked
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import ANOTHER_HOST, ANOTHER_SITE, Look
+from chipledger_server.usecases.showing.duties import duties_of, explanation_view, ruling_view
 from chipledger_server.usecases.views import FindingView
 
 _KINDS: Final = frozenset(Kind)
@@ -27,9 +28,16 @@ def list_findings(
     return [view(look, row) for row in look.snapshot.findings(asked, after=after, limit=limit)]
 
 
-def worst_first(look: Look, asked: FindingsAsked, *, limit: int) -> list[FindingView]:
-    """Return findings, worst first and newest first among equals."""
-    return [view(look, row) for row in look.snapshot.worst_findings(asked, limit=limit)]
+def worst_first(
+    look: Look,
+    asked: FindingsAsked,
+    *,
+    limit: int,
+    after: tuple[int, int, str] | None = None,
+) -> list[FindingView]:
+    """Return findings, worst first and oldest first among equals."""
+    rows = look.snapshot.worst_findings(asked, limit=limit, after=after)
+    return [view(look, row) for row in rows]
 
 
 def finding(look: Look, key: str) -> FindingView:
@@ -51,29 +59,53 @@ def finding(look: Look, key: str) -> FindingView:
 def view(look: Look, row: FindingRow) -> FindingView:
     """Return a finding in words, without what belongs to sites the reader may not see."""
     kind = Kind(row.type) if row.type in _KINDS else None
-    detail = redacted(msgspec.json.decode(row.detail, type=dict[str, Any]), look)
-    if kind is Kind.IDENTITY_CHANGED:
-        detail = _own_names(detail, look)
-    if kind is Kind.COUNTER_BACKWARD and look.scope is not None:
-        # The chip may have been read before by a host of another site, and had this value there.
-        counters = [_COUNT_BEFORE.sub(_MORE, str(one)) for one in detail.get("counters", ())]
-        detail = {"counters": counters}
+    detail, words = shown_detail(
+        look, row.type, msgspec.json.decode(row.detail, type=dict[str, Any])
+    )
+    held = row.case
+    owed = duties_of(look, held)
     return FindingView(
         id=row.id,
         type=row.type,
-        severity=row.severity,
-        state="open" if row.resolved_ms is None else "resolved",
+        severity=held.severity,
+        state=held.state,
+        present=held.present,
+        subject=row.subject,
         site=row.site,
         host=row.host,
         chip=row.chip,
+        owner=held.owner,
         opened_ms=row.opened_ms,
+        since_ms=held.since,
         seen_ms=row.seen_ms,
         resolved_ms=row.resolved_ms,
+        expires_ms=held.expires,
         times=row.times,
-        words=_words(kind, detail, row.type),
+        episodes=held.episodes,
+        version=held.steps,
+        takes_two=held.takes_two,
+        explanation=explanation_view(held.explanation),
+        pending=ruling_view(held.pending),
+        ruling=ruling_view(held.ruling),
+        duties=owed,
+        late=any(duty.late and duty.done_ms is None for duty in owed),
+        words=words,
         innocent=tuple(INNOCENT[kind]) if kind else (),
         detail=msgspec.Raw(encode_detail(detail)),
     )
+
+
+def shown_detail(look: Look, type_: str, detail: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return what of a detail a reader may see, and the same in words."""
+    kind = Kind(type_) if type_ in _KINDS else None
+    shown = redacted(detail, look)
+    if kind is Kind.IDENTITY_CHANGED:
+        shown = _own_names(shown, look)
+    if kind is Kind.COUNTER_BACKWARD and look.scope is not None:
+        # The chip may have been read before by a host of another site, and had this value there.
+        counters = [_COUNT_BEFORE.sub(_MORE, str(one)) for one in shown.get("counters", ())]
+        shown = {"counters": counters}
+    return shown, _words(kind, shown, type_)
 
 
 def redacted(detail: Mapping[str, Any], look: Look) -> dict[str, Any]:

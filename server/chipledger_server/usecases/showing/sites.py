@@ -6,7 +6,6 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
-from chipledger_book.ledger import fold
 from chipledger_book.parties import Site
 from chipledger_book.report import CeilingUse, GradeStack
 from chipledger_server.usecases.book.reconcile import (
@@ -17,6 +16,7 @@ from chipledger_server.usecases.book.reconcile import (
 )
 from chipledger_server.usecases.reading import FindingsAsked
 from chipledger_server.usecases.showing import ANOTHER_SITE, Look
+from chipledger_server.usecases.showing.duties import NEEDS
 from chipledger_server.usecases.views import Answer, Page
 
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -113,7 +113,7 @@ def _named_for(look: Look, use: CeilingUse) -> CeilingUse:
 
 def _open(look: Look, site: str | None = None) -> Mapping[str | None, Mapping[str, int]]:
     """Return how many findings are open, by site and severity."""
-    asked = FindingsAsked(when=look.when, scope=look.scope, site=site, state="open")
+    asked = FindingsAsked(when=look.when, scope=look.scope, site=site, states=NEEDS)
     return look.snapshot.count_findings(asked)
 
 

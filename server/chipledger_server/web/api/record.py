@@ -1,6 +1,6 @@
 """What stands on record: findings, events of the ledger, the log, and the tables of rules."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
@@ -10,17 +10,13 @@ from chipledger_book.tables import Table, version_of
 from chipledger_book.terms import MAX_INTEGER
 from chipledger_evidence.appraisal.policy import AppraisalPolicy
 from chipledger_server.usecases.access import demand_site, scope_text
-from chipledger_server.usecases.reading import EventsAsked, FindingsAsked, When
+from chipledger_server.usecases.reading import EventsAsked, When
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing.events import event_of
-from chipledger_server.usecases.showing.findings import finding as one_finding
-from chipledger_server.usecases.showing.findings import list_findings
 from chipledger_server.usecases.views import (
     AppraisalRule,
     EventsPage,
     EventView,
-    FindingsPage,
-    FindingView,
     LogEntry,
     LogPage,
     Me,
@@ -31,12 +27,7 @@ from chipledger_server.web.api.asking import LIST, ONE, SITE, ApiRequest, next_c
 from chipledger_server.web.context import Paging, Parts
 
 OfSite = Annotated[str | None, QueryParameter(name="site", description="Only of this site.")]
-State = Annotated[
-    Literal["open", "resolved"] | None,
-    QueryParameter(name="state", description="Only open or only resolved ones."),
-]
 Kind = Annotated[str | None, QueryParameter(name="type", description="Only of this type.")]
-_AFTER_ALL = 2**53
 
 
 @get("/me", sync_to_thread=False, responses=problems(401))
@@ -49,43 +40,6 @@ def me(request: ApiRequest) -> Me:
         scope=scope_text(user.sites),
         expires_ms=user.expires_ms,
     )
-
-
-@get("/findings", sync_to_thread=True, responses=SITE)
-def findings(
-    request: ApiRequest,
-    parts: NamedDependency[Parts],
-    page: NamedDependency[Paging],
-    *,
-    of_site: OfSite = None,
-    in_state: State = None,
-) -> FindingsPage:
-    """Return findings, newest first."""
-    if of_site is not None:
-        demand_site(request.user, of_site)
-    place = page.place("findings", parts.now_ms(), first=(_AFTER_ALL, ""))
-    after = (int(place.after[0]), str(place.after[1]))
-    asked = FindingsAsked(when=place.when, scope=request.user.sites, site=of_site, state=in_state)
-    with parts.look(request.user, place.when) as look:
-        items = list_findings(look, asked, after=after, limit=page.limit)
-    return FindingsPage(
-        items=tuple(items),
-        next=next_cursor(place, items, page.limit, lambda one: (one.opened_ms, one.id)),
-        as_of_ms=place.as_of_ms,
-        known_at_ms=place.known_at_ms,
-    )
-
-
-@get("/findings/{finding_id:str}", sync_to_thread=True, responses=ONE)
-def finding(
-    request: ApiRequest,
-    parts: NamedDependency[Parts],
-    finding_id: FromPath[str],
-    times: NamedDependency[When],
-) -> FindingView:
-    """Return one finding."""
-    with parts.look(request.user, times) as look:
-        return one_finding(look, finding_id)
 
 
 @get("/events", sync_to_thread=True, responses=SITE)

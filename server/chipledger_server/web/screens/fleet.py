@@ -11,6 +11,7 @@ from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.book.reconcile import version_of
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked
 from chipledger_server.usecases.showing.chips import chip_detail
+from chipledger_server.usecases.showing.duties import NEEDS
 from chipledger_server.usecases.showing.findings import finding, worst_first
 from chipledger_server.usecases.showing.hosts import host_detail, host_facts, list_hosts
 from chipledger_server.usecases.showing.results import signed_result
@@ -63,7 +64,7 @@ def site(
     """Show one site: two verdicts, the balance, its hosts, findings and limits."""
     demand_site(request.user, site_id)
     with parts.look(request.user, travel.when) as look:
-        asked = FindingsAsked(when=look.when, scope=look.scope, site=site_id, state="open")
+        asked = FindingsAsked(when=look.when, scope=look.scope, site=site_id, states=NEEDS)
         events = EventsAsked(when=look.when, scope=look.scope, site=site_id)
         page = pages.render(
             "site.html",
