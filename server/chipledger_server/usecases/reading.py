@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
-from chipledger_book.cases import Case
 
+from chipledger_book.cases import Case
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import LedgerRecord
 from chipledger_book.physical import Stay
@@ -125,6 +125,8 @@ class Sightings:
     """Where a chip was seen, newest first, and what was last observed of its model."""
 
     seen: Sequence[Sighting]
+
+
     model: ObservedModel
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateSince:
@@ -133,8 +135,6 @@ class LateSince:
     acknowledge_ms: int
     explain_ms: int
     decide_ms: int
-
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,29 @@ class FindingsAsked:
     site: str | None = None
     host: str | None = None
     chip: int | None = None
-    state: str | None = None
+    states: frozenset[str] | None = None
+    severity: str | None = None
+    kind: str | None = None
+    owner: str | None = None
+    opened_until_ms: int | None = None
+    late: LateSince | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailRow:
+    """One record of a finding: what became of the fact, or what somebody did about it.
+
+    Attributes:
+        kind: type of its log entry.
+        time_ms: when it was written down.
+        record: its canonical bytes.
+        log_index: its place in the log, or None while it waits for one.
+    """
+
+    kind: str
+    time_ms: int
+    record: bytes
+    log_index: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

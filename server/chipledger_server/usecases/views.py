@@ -243,6 +243,92 @@ class ChipDetail(Answer, frozen=True, kw_only=True):
     signed_ms: Millis | None
     statement: Statement | None
 
+class PaperView(Answer, frozen=True, kw_only=True):
+    """A paper that a step stands on, by the SHA-256 of its bytes in hex."""
+
+    Attributes:
+    sha256: str
+    title: str
+
+
+class ExplanationView(Answer, frozen=True, kw_only=True):
+    """What the operator says is behind a finding."""
+
+    at_ms: Millis
+    by: str
+    owner: str
+    reason: str
+    evidence: tuple[PaperView, ...]
+    expires_ms: Millis
+
+
+class RulingView(Answer, frozen=True, kw_only=True):
+    """What an auditor has made of a finding, or has proposed.
+
+    Attributes:
+        how: ``accept`` or ``close``.
+        by: the first auditor.
+        confirmed_by: the second one, where it takes two.
+        expires_ms: until when an acceptance holds; a closing has no end.
+    """
+
+    how: str
+    at_ms: Millis
+    by: str
+    reason: str
+    evidence: tuple[PaperView, ...]
+    expires_ms: Millis | None
+    confirmed_ms: Millis | None
+    confirmed_by: str | None
+
+    present: bool
+    subject: str
+
+    owner: str | None
+    since_ms: Millis
+class DutyView(Answer, frozen=True, kw_only=True):
+    expires_ms: Millis | None
+    episodes: int
+    version: int
+    takes_two: bool
+    explanation: ExplanationView | None
+    pending: RulingView | None
+    ruling: RulingView | None
+    duties: tuple[DutyView, ...]
+    late: bool
+    """What somebody owes about a finding, until when, and when it was done."""
+
+    kind: str
+    owner: str
+    since_ms: Millis
+    due_ms: Millis
+    done_ms: Millis | None
+    late: bool
+
+
+class TrailStep(Answer, frozen=True, kw_only=True):
+    """One event of a finding.
+
+    Attributes:
+        action: what happened: to the fact, or by a person's hand.
+        words: what was seen, where it is the fact that changed.
+        log_index: its entry in the log, or null while it waits for one.
+    """
+
+    action: str
+    at_ms: Millis
+    by: str
+    role: str
+    reason: str | None
+    owner: str | None
+    expires_ms: Millis | None
+    evidence: tuple[PaperView, ...]
+    severity: str | None
+    words: str | None
+    request: str | None
+    log_index: int | None
+
+
 
 class FindingView(Answer, frozen=True, kw_only=True):
     """One finding, as a case.
@@ -257,21 +343,7 @@ class FindingView(Answer, frozen=True, kw_only=True):
         expires_ms: when it opens again by itself, or null.
         takes_two: whether accepting or closing it takes two auditors.
         pending: what one auditor proposed and another must confirm.
-    present: bool
-    subject: str
         late: whether somebody is late now.
-    owner: str | None
-    since_ms: Millis
-    Attributes:
-    expires_ms: Millis | None
-    episodes: int
-    version: int
-    takes_two: bool
-    explanation: ExplanationView | None
-    pending: RulingView | None
-    ruling: RulingView | None
-    duties: tuple[DutyView, ...]
-    late: bool
         words: what was seen, in a sentence.
         innocent: explanations that need no bad intent.
         times: how often it was seen.
@@ -321,6 +393,14 @@ class LogEntry(Answer, frozen=True, kw_only=True):
         leaf: RFC 6962 leaf hash of `entry`.
         entry: the entry's canonical bytes, as text.
         record: the record behind it, as text; null for those not entitled to it.
+    state: str
+
+
+class TrailPage(Answer, frozen=True, kw_only=True):
+    """Everything that has happened to a finding, in the order of the log."""
+
+    finding: str
+    items: tuple[TrailStep, ...]
         salt: base64url of the 16 octets hashed before the record; null as `record`.
     """
 
@@ -357,14 +437,6 @@ class ChainPage(Page, frozen=True, kw_only=True):
     """Tokens of one host, newest number first."""
 
     items: tuple[ChainLink, ...]
-    state: str
-
-
-class TrailPage(Answer, frozen=True, kw_only=True):
-    """Everything that has happened to a finding, in the order of the log."""
-
-    finding: str
-    items: tuple[TrailStep, ...]
 
 
 class ChipsPage(Page, frozen=True, kw_only=True):
