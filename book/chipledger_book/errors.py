@@ -58,6 +58,7 @@ class Code(StrEnum):
     PERIOD_OVERLAPS = "period-overlaps"
     PERIOD_GAP = "period-gap"
     PERIOD_ALREADY_FROZEN = "period-already-frozen"
+    PERIOD_NOT_CLOSED = "period-not-closed"
     NOTHING_TO_RESTATE = "nothing-to-restate"
     SIGN_OFF_SUPERSEDED = "sign-off-superseded"
     SIGN_OFF_SAME_PERSON = "sign-off-same-person"

@@ -42,6 +42,41 @@ def root_hash(leaves: Sequence[bytes]) -> bytes:
     return root
 
 
+class Edge:
+    """A tree that grows leaf by leaf and keeps only the roots of its whole subtrees.
+
+    Attributes:
+        size: leaves so far.
+        hashes: roots of the whole subtrees, the largest first: one for each bit of `size`.
+    """
+
+    def __init__(self, size: int = 0, hashes: Sequence[bytes] = ()) -> None:
+        if size < 0 or size.bit_count() != len(hashes):
+            raise EvidenceError(
+                Code.MALFORMED_PROOF, f"a tree of {size} has no {len(hashes)} whole subtrees"
+            )
+        self.size = size
+        self.hashes = list(hashes)
+
+    def add(self, leaf: bytes) -> None:
+        """Take up the next leaf hash."""
+        top, rest = leaf, self.size
+        while rest & 1:
+            top = node_hash(self.hashes.pop(), top)
+            rest >>= 1
+        self.hashes.append(top)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the tree head over the leaves so far."""
+        if not self.hashes:
+            return EMPTY_ROOT
+        root = self.hashes[-1]
+        for left in reversed(self.hashes[:-1]):
+            root = node_hash(left, root)
+        return root
+
+
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """Return the audit path of leaf `index` in the tree over `leaves`, nearest sibling first."""
     if not 0 <= index < len(leaves):

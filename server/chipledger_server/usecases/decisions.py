@@ -22,6 +22,8 @@ Action = Literal[
     "host-retired",
     "host-moved",
     "host-replaced",
+    "period-frozen",
+    "period-restated",
 ]
 
 

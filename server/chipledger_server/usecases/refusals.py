@@ -45,6 +45,7 @@ class Code(StrEnum):
     CASE_CHANGED = "case-changed"
     REQUEST_REUSED = "request-reused"
     UNKNOWN_PROPOSAL = "unknown-proposal"
+    UNKNOWN_PERIOD = "unknown-period"
     # our fault
     INTERNAL_ERROR = "internal-error"
 

@@ -180,6 +180,7 @@ def _site(connection: Connection, subject: str) -> str | None:
         (schema.ledger_events, schema.ledger_events.c.id),
         (schema.findings, schema.findings.c.id),
         (schema.hosts, schema.hosts.c.id),
+        (schema.period_documents, schema.period_documents.c.digest),
     ):
         found = connection.execute(select(table.c.site).where(key == subject)).first()
         if found is not None:

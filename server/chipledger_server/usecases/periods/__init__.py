@@ -1,0 +1,1 @@
+"""Closing periods: freezing them, signing them off, restating them, and their reports."""
