@@ -35,10 +35,12 @@ from chipledger_server.adapters.evidence_sqlite import SqliteEvidence
 from chipledger_server.adapters.facts_sqlite import SqliteFacts
 from chipledger_server.adapters.files import write_public
 from chipledger_server.adapters.ground_sqlite import SqliteGround
+from chipledger_server.adapters.installing_sqlite import SqlitePlaces
 from chipledger_server.adapters.keys import SqliteKeys
 from chipledger_server.adapters.lifecycle_sqlite import SqliteLifecycle
 from chipledger_server.adapters.log_sqlite import LogTables
 from chipledger_server.adapters.process import lock_database, notify_supervisor
+from chipledger_server.adapters.records_sqlite import COLLECTOR
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_server.adapters.signing_sqlite import SqliteRounds, SqliteSignatures
 from chipledger_server.adapters.watching_sqlite import SqliteWatch
@@ -55,9 +57,11 @@ from chipledger_server.usecases.challenge import Challenges
 from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import Keys
+from chipledger_server.usecases.model_names import ModelNames
 from chipledger_server.usecases.sequencing.facts import Facts
 from chipledger_server.usecases.sequencing.fold import Fold
 from chipledger_server.usecases.sequencing.holdings import Holdings
+from chipledger_server.usecases.sequencing.installing import Installing
 from chipledger_server.usecases.sequencing.lifecycle import Lifecycle
 from chipledger_server.usecases.sequencing.metering import Metering
 from chipledger_server.usecases.sequencing.noting import Noting
@@ -295,6 +299,12 @@ def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> F
         quoting=Quoting(kept=kept, noting=noting),
         lifecycle=Lifecycle(store=store, kept=kept, noting=noting),
         facts=Facts(kept=SqliteFacts(connection), noting=noting),
+        installing=Installing(
+            store=store,
+            kept=SqlitePlaces(connection, store),
+            names=ModelNames(catalogue()),
+            silence_limit_ms=config.policy.silence_limit_ms,
+        ),
         policy=config.policy,
     )
 
@@ -325,6 +335,6 @@ def _forget(keys: Keys, records: Sequence[NewRecord]) -> None:
             keys.forget(record.subject)
         elif record.kind in {EntryType.KEY, EntryType.DECISION}:
             keys.forget_host(record.subject)
-        elif record.kind == EntryType.EVENT:
+        elif record.kind == EntryType.EVENT and record.principal != COLLECTOR:
             keys.forget()  # it may have declared a site to be a test site, or no longer
             return

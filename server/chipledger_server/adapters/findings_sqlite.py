@@ -130,6 +130,6 @@ class SqliteFindings:
         self.record(EntryType.CASE, step.case, encode_canonical(step), step.at)
         self.cases.take(step)
 
-    def record(self, kind: EntryType, subject: str, record: bytes, at_ms: int) -> None:
-        """Append one of the collector's own records to the log's queue."""
-        append_own(self._execute, self._entropy, kind, subject, record=record, at_ms=at_ms)
+    def record(self, kind: EntryType, subject: str, record: bytes, at_ms: int) -> int:
+        """Append one of the collector's own records to the log's queue; return its position."""
+        return append_own(self._execute, self._entropy, kind, subject, record=record, at_ms=at_ms)

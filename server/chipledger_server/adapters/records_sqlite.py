@@ -20,12 +20,15 @@ def append_own(
     *,
     record: bytes,
     at_ms: int,
-) -> None:
-    """Append a record, inside the caller's transaction."""
+) -> int:
+    """Append a record, inside the caller's transaction, and return its position."""
     salt = entropy(SALT_BYTES)
     leaf = entry_hash(make_entry(kind, record, salt=salt, time_ms=at_ms))
-    execute(
+    cursor = execute(
         "INSERT INTO records (type, time_ms, subject, principal, record, salt, leaf)"
         " VALUES (?,?,?,?,?,?,?)",
         (kind.value, at_ms, subject, COLLECTOR, record, salt, leaf),
     )
+    if cursor.lastrowid is None:
+        raise AssertionError("an insert has a row id")
+    return cursor.lastrowid

@@ -24,6 +24,7 @@ DERIVED: Final = (
     "slots",
     "builds",
     "build_hosts",
+    "places",
     "chips",
     "timers",
     "cases",

@@ -9,13 +9,13 @@ that overlap; which of them counts is the dispute's to say.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import NamedTuple
 
-from chipledger_book.catalogue import Catalogue, ObservedModel, Unknown, identify
+from chipledger_book.catalogue import Catalogue, ObservedModel
 from chipledger_book.physical import Stay
 from chipledger_book.terms import day_of
 from chipledger_evidence.appraisal.appraise import grade_of
+from chipledger_server.usecases.model_names import ModelNames
 from chipledger_server.usecases.physical import Patience
 
 
@@ -153,7 +153,7 @@ class Histories:
                 before[-1].until_ms, before[-1].device = piece.until_ms, piece.device
             else:
                 before.append(piece)
-        grades, names = _Grades(signed), _Names(catalogue)
+        grades, names = _Grades(signed), ModelNames(catalogue)
         found = [_stay(piece, grades, names) for pieces in joined.values() for piece in pieces]
         return sorted(found, key=lambda stay: (int(stay.chip_id), stay.from_ms, stay.host))
 
@@ -181,21 +181,7 @@ class _Grades:
         )
 
 
-class _Names:
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._known: dict[tuple[ObservedModel, date], str | None] = {}
-
-    def sku(self, model: ObservedModel, day: date) -> str | None:
-        """Return the name of a model, or None where the catalogue does not hold it."""
-        key = (model, day)
-        if key not in self._known:
-            answer = identify(model, self._catalogue, day)
-            self._known[key] = None if isinstance(answer, Unknown) else answer.sku.sku
-        return self._known[key]
-
-
-def _stay(piece: _Open, grades: _Grades, names: _Names) -> Stay:
+def _stay(piece: _Open, grades: _Grades, names: ModelNames) -> Stay:
     device = piece.device
     return Stay(
         chip_id=str(piece.chip),

@@ -359,6 +359,7 @@ class CollectorInside:
                 "slots",
                 "builds",
                 "build_hosts",
+                "places",
                 "findings",
                 "cases",
                 "hosts",

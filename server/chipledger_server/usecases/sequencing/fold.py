@@ -23,6 +23,7 @@ from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.liveness import Span, unseen_ms
 from chipledger_server.usecases.sequencing.facts import Facts
 from chipledger_server.usecases.sequencing.holdings import Holdings
+from chipledger_server.usecases.sequencing.installing import Cause, Installing
 from chipledger_server.usecases.sequencing.lifecycle import Lifecycle
 from chipledger_server.usecases.sequencing.metering import Metering
 from chipledger_server.usecases.sequencing.noting import Noting
@@ -48,6 +49,7 @@ class Fold:
         quoting: what hosts' TPMs say of themselves.
         lifecycle: what people decided of hosts.
         facts: what looking around found.
+        installing: what is recorded of chips that come and move.
         policy: what counts as odd, and as silent.
         downtime: when the collector itself was not accepting.
     """
@@ -62,6 +64,7 @@ class Fold:
     quoting: Quoting
     lifecycle: Lifecycle
     facts: Facts
+    installing: Installing
     policy: Policy
     downtime: Sequence[Span] = ()
 
@@ -102,9 +105,11 @@ class Fold:
 
     def judged(self, host: str, record: bytes) -> None:
         """Take up the result of a host's evidence, as it stands in the log."""
-        self.signing.apply(
-            self.store.host_named(host), msgspec.json.decode(record, type=EvidenceResult)
-        )
+        result = msgspec.json.decode(record, type=EvidenceResult)
+        state = self.store.host_named(host)
+        self.signing.apply(state, result)
+        if self.holdings.touched:
+            self._install(state, result.token, at_ms=result.received, before_ms=state.fresh_ms)
 
     def _link(self, host: HostState, token: LoggedToken) -> None:
         claims = token.claims
@@ -142,6 +147,16 @@ class Fold:
         if odd or Kind.CLOCK_ODD in host.open:
             detail = {"difference_s": difference_s} if odd else None
             self.noting.condition(host, Kind.CLOCK_ODD, token, detail)
+        if self.holdings.touched:
+            self._install(host, token.token, at_ms=at_ms, before_ms=before_ms)
+
+    def _install(self, host: HostState, token: str, *, at_ms: int, before_ms: int | None) -> None:
+        """Record where the chips are now that a host's word may have moved."""
+        cause = Cause(
+            token=token, at_ms=at_ms, host=host.id, before_ms=before_ms, downtime=self.downtime
+        )
+        self.installing.look(self.holdings.touched, cause)
+        self.holdings.touched.clear()
 
     def _away(self, before_ms: int, at_ms: int) -> bool:
         limit_ms = self.policy.silence_limit_ms

@@ -28,12 +28,14 @@ class Holdings:
         noting: where findings go.
         catalogue: the chip models that are known.
         signature_ms: how long a chip's own signature decides.
+        touched: chips of which the claims may have changed; emptied by whoever looks at them.
     """
 
     store: SequenceStore
     noting: Noting
     catalogue: Catalogue
     signature_ms: int
+    touched: set[int] = field(default_factory=set)
     _named: dict[tuple[object, ...], bool] = field(default_factory=dict)
 
     def take(self, host: HostState, inventory: Inventory, token: LoggedToken) -> None:
@@ -46,6 +48,7 @@ class Holdings:
         (held, doubted), changes = self._resolve(host, checked, token)
         kept = held | (host.chips & doubted)
         gone = host.chips - kept if inventory.status is Status.OK else frozenset[int]()
+        self.touched.update(held, gone)
         unanswered = {chip for chip in gone if self._unanswered(host, chip)}
         for chip in gone - unanswered:
             self._release(host, chip, token)
@@ -67,6 +70,7 @@ class Holdings:
     def watch(self, host: HostState, before_ms: int, token: LoggedToken) -> None:
         """Find the chips of `host` that a rival was seen with since its sighting before."""
         met: list[tuple[int, Claim, Claim]] = []
+        self.touched.update(*host.rivals.values())
         for other_id in sorted(host.rivals):
             other = self.store.host_named(other_id)
             if other.fresh_ms is None or not overlaps(before_ms, other.fresh_ms):
@@ -86,6 +90,7 @@ class Holdings:
         """Let claims of `host` count again whose chips have now signed there, and not elsewhere."""
         won: list[tuple[int, Claim, Claim]] = []
         for chip in sorted(chips):
+            self.touched.add(chip)
             for rival in self.store.disputed_for(chip, host.id):
                 kept, lost = self._settle(chip, host.id, rival, at_ms)
                 if kept.host == host.id:
@@ -190,6 +195,7 @@ class Holdings:
 
     def _release(self, host: HostState, chip: int, token: LoggedToken) -> None:
         self.store.unclaim(chip, host.id)
+        self.touched.add(chip)
         host.chips -= {chip}
         rivals = [name for name, chips in host.rivals.items() if chip in chips]
         for other in map(self.store.host_named, rivals):
