@@ -125,9 +125,9 @@ class Sightings:
     """Where a chip was seen, newest first, and what was last observed of its model."""
 
     seen: Sequence[Sighting]
-
-
     model: ObservedModel
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateSince:
     """What began until these times is late: to be acknowledged, explained, and decided."""

@@ -41,11 +41,10 @@ class Code(StrEnum):
     ALREADY_DECIDED = "already-decided"
     PROPOSAL_EXPIRED = "proposal-expired"
     SAME_PERSON = "same-person"
+    UNKNOWN_PROPOSAL = "unknown-proposal"
     # cases
     CASE_CHANGED = "case-changed"
     REQUEST_REUSED = "request-reused"
-    UNKNOWN_PROPOSAL = "unknown-proposal"
-    UNKNOWN_PERIOD = "unknown-period"
     # our fault
     INTERNAL_ERROR = "internal-error"
 

@@ -243,10 +243,10 @@ class ChipDetail(Answer, frozen=True, kw_only=True):
     signed_ms: Millis | None
     statement: Statement | None
 
+
 class PaperView(Answer, frozen=True, kw_only=True):
     """A paper that a step stands on, by the SHA-256 of its bytes in hex."""
 
-    Attributes:
     sha256: str
     title: str
 
@@ -281,21 +281,8 @@ class RulingView(Answer, frozen=True, kw_only=True):
     confirmed_ms: Millis | None
     confirmed_by: str | None
 
-    present: bool
-    subject: str
 
-    owner: str | None
-    since_ms: Millis
 class DutyView(Answer, frozen=True, kw_only=True):
-    expires_ms: Millis | None
-    episodes: int
-    version: int
-    takes_two: bool
-    explanation: ExplanationView | None
-    pending: RulingView | None
-    ruling: RulingView | None
-    duties: tuple[DutyView, ...]
-    late: bool
     """What somebody owes about a finding, until when, and when it was done."""
 
     kind: str
@@ -329,10 +316,10 @@ class TrailStep(Answer, frozen=True, kw_only=True):
     log_index: int | None
 
 
-
 class FindingView(Answer, frozen=True, kw_only=True):
     """One finding, as a case.
 
+    Attributes:
         state: of the case: open, acknowledged, explained, accepted, closed, resolved.
         present: whether the fact holds now.
         subject: host, site, event of the ledger, or ultimate parent that it is about.
@@ -354,13 +341,26 @@ class FindingView(Answer, frozen=True, kw_only=True):
     type: str
     severity: str
     state: str
+    present: bool
+    subject: str
     site: str | None
     host: str | None
     chip: int | None
+    owner: str | None
     opened_ms: Millis
+    since_ms: Millis
     seen_ms: Millis
     resolved_ms: Millis | None
+    expires_ms: Millis | None
     times: int
+    episodes: int
+    version: int
+    takes_two: bool
+    explanation: ExplanationView | None
+    pending: RulingView | None
+    ruling: RulingView | None
+    duties: tuple[DutyView, ...]
+    late: bool
     words: str
     innocent: tuple[str, ...]
     detail: msgspec.Raw
@@ -393,14 +393,6 @@ class LogEntry(Answer, frozen=True, kw_only=True):
         leaf: RFC 6962 leaf hash of `entry`.
         entry: the entry's canonical bytes, as text.
         record: the record behind it, as text; null for those not entitled to it.
-    state: str
-
-
-class TrailPage(Answer, frozen=True, kw_only=True):
-    """Everything that has happened to a finding, in the order of the log."""
-
-    finding: str
-    items: tuple[TrailStep, ...]
         salt: base64url of the 16 octets hashed before the record; null as `record`.
     """
 
@@ -466,6 +458,14 @@ class FindingsPage(Page, frozen=True, kw_only=True):
     """
 
     items: tuple[FindingView, ...]
+    state: str
+
+
+class TrailPage(Answer, frozen=True, kw_only=True):
+    """Everything that has happened to a finding, in the order of the log."""
+
+    finding: str
+    items: tuple[TrailStep, ...]
 
 
 class EventsPage(Page, frozen=True, kw_only=True):

@@ -49,11 +49,13 @@ STATUS: Final[Mapping[Code, HTTPStatus]] = {
     Code.ALREADY_DECIDED: HTTPStatus.CONFLICT,
     Code.PROPOSAL_EXPIRED: HTTPStatus.CONFLICT,
     Code.SAME_PERSON: HTTPStatus.FORBIDDEN,
+    Code.UNKNOWN_PROPOSAL: HTTPStatus.NOT_FOUND,
     Code.CASE_CHANGED: HTTPStatus.CONFLICT,
     Code.REQUEST_REUSED: HTTPStatus.CONFLICT,
-    Code.UNKNOWN_PROPOSAL: HTTPStatus.NOT_FOUND,
-    Code.UNKNOWN_PERIOD: HTTPStatus.NOT_FOUND,
     Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""Every code of a refused request; a test holds the table complete."""
+
 BOOK_STATUS: Final[Mapping[BookCode, HTTPStatus]] = {
     BookCode.UNKNOWN_SITE: HTTPStatus.NOT_FOUND,
     BookCode.PERIOD_WRONG: HTTPStatus.BAD_REQUEST,
@@ -77,9 +79,6 @@ BOOK_STATUS: Final[Mapping[BookCode, HTTPStatus]] = {
     BookCode.CASE_MEMBER_NOT_TAKEN: HTTPStatus.BAD_REQUEST,
 }
 """What the book refuses to somebody who asks through the web; all else here is our own fault."""
-
-}
-"""Every code of a refused request; a test holds the table complete."""
 
 _FRAMEWORK: Final[Mapping[int, Code]] = {
     HTTPStatus.BAD_REQUEST: Code.INVALID_PARAMETER,

@@ -39,8 +39,8 @@ from chipledger_server.usecases.reading import (
     HostsAsked,
     LedgerAsked,
     LedgerEntry,
-    TrailRow,
     Sightings,
+    TrailRow,
     WaitsAsked,
     When,
 )

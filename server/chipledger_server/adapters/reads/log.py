@@ -79,6 +79,7 @@ def chain(
         for row in connection.execute(query).mappings()
     ]
 
+
 def trail(connection: Connection, finding: str, when: When) -> list[TrailRow]:
     """Return the records of a finding, in the order of the log."""
     query = (
@@ -99,7 +100,6 @@ def trail(connection: Connection, finding: str, when: When) -> list[TrailRow]:
         )
         for row in connection.execute(query).all()
     ]
-
 
 
 def _index(connection: Connection, source: str, pos: int) -> int | None:
