@@ -133,7 +133,7 @@ def _receipt_problems(event: Received, book: Book, catalogue: Catalogue) -> Iter
     yield from charge_problems(event.charged_to, book)
     yield from arrival_problems(event.lines, book, catalogue)
     if event.answers is not None:
-        yield from delivery_problems(event, event.answers, book, catalogue)
+        yield from delivery_problems(event, event.answers, book)
 
 
 def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chipledger_book.admission import problems as admission_problems
-from chipledger_book.errors import Problem
+from chipledger_book.errors import Code, Problem
 from chipledger_book.events import (
     Correction,
     Event,
@@ -25,6 +25,18 @@ from chipledger_book.terms import EventId
 
 MAX_PASSES: Final = 8
 """How often events that wait for others of the file are tried again."""
+
+_OF_WHOLE: Final = frozenset(
+    {
+        Code.MORE_RECEIVED_THAN_SHIPPED,
+        Code.NOT_ON_BOOK,
+        Code.DIFFERENCE_EMPTY,
+        Code.DOCUMENT_MISSING,
+        Code.ANSWER_DOES_NOT_FIT,
+        Code.TRANSFER_WITHOUT_COUNTERPART,
+    }
+)
+"""What only an event that was read whole, and what it names, can be blamed for."""
 
 Progress = Callable[[int, int], None]
 """Told how many events of how many are admitted."""
@@ -83,7 +95,7 @@ def admit_all(drafts: Sequence[Draft], book: Book, entrance: Entrance) -> Batch:
             if book.event(key) is not None and book.corrected_by(key) is None:
                 known.append(key)
                 continue
-            found, record = _try(draft.event, book, entrance)
+            found, record = _try(draft, book, entrance)
             if found:
                 refused.append((place, draft))
                 wrong.extend(_by_row(draft, one, rows) for one in found)
@@ -97,13 +109,20 @@ def admit_all(drafts: Sequence[Draft], book: Book, entrance: Entrance) -> Batch:
     return Batch(entering=tuple(entering), known=tuple(sorted(known)), problems=in_order(wrong))
 
 
-def _try(event: Event, book: Book, entrance: Entrance) -> tuple[list[Problem], LedgerRecord]:
-    """Return what keeps one event out, and its record."""
+def _try(draft: Draft, book: Book, entrance: Entrance) -> tuple[list[Problem], LedgerRecord]:
+    """Return what keeps one event out, and its record.
+
+    Of an event that could not be read whole, what it answers is not held against it: its numbers
+    say nothing yet.
+    """
+    event = draft.event
     statements = entrance.speak(event)
     record = LedgerRecord(event=event, recorded_at_ms=entrance.now_ms, statements=statements)
     found = list(entrance.forbid(event, book))
     found += admission_problems(event, book, entrance.tables, now_ms=entrance.now_ms)
     found += statement_problems(event, statements)
+    if draft.partial:
+        found = [one for one in found if one.code not in _OF_WHOLE]
     return found, record
 
 

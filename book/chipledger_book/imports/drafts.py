@@ -52,12 +52,15 @@ class Draft:
         row: the first row that says it.
         rows: member that holds lines → row of every name (or number) in each line.
         tabular: whether the file is a table, so that what is wrong has a column.
+        partial: whether rows of it, or of what it names, could not be read; it is then held to
+            the book as far as it goes, and what it names is not.
     """
 
     event: Event
     row: int
     rows: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
     tabular: bool = False
+    partial: bool = False
 
     def problem(self, found: Problem) -> RowProblem:
         """Return what is wrong with the event, by the row and column that say it."""
@@ -90,7 +93,8 @@ class Reading:
     """What a file amounts to.
 
     Attributes:
-        drafts: its events, in the order of their first rows.
+        drafts: its events, in the order of their first rows; where rows could not be read, what
+            can be held to the book all the same.
         rows: how many rows it has, the header left out.
         names: how many chips, boards and units it names.
         problems: what is wrong, by row; then nothing of the file may be entered.

@@ -62,6 +62,7 @@ class _Event:
         refers: members that name another event of the file → its label.
         lines: what each line names, with its row.
         documents: digest and title of each paper → first row.
+        partial: whether a row of it could not be read.
     """
 
     shape: Shape
@@ -71,6 +72,7 @@ class _Event:
     refers: dict[str, str]
     lines: dict[LineKey, list[tuple[Any, int]]] = field(default_factory=lambda: defaultdict(list))
     documents: dict[tuple[str, str], int] = field(default_factory=dict)
+    partial: bool = False
 
 
 class Gathering:
@@ -105,15 +107,16 @@ class Gathering:
             shape = SHAPES.get(cells.get(KIND, ""))
             event = None if shape is None else _Event(shape, row, {}, "", {})
         if event is not None:
+            before = len(self._problems)
             self._line(row, cells, event)
             self._document(row, cells, event)
+            event.partial |= len(self._problems) > before
 
     def drafts(self) -> tuple[Draft, ...]:
-        """Return the events, in the order of their first rows."""
-        if self._problems:
-            return ()
+        """Return the events as far as they could be read, in the order of their first rows."""
         waiting = [event for event in self._events.values() if event is not None]
         ids: dict[str, str] = {}
+        partial: set[str] = set()
         made: list[Draft] = []
         progress = True
         while waiting and progress:
@@ -124,11 +127,13 @@ class Gathering:
                 (ready if stand else later).append(one)
             for one in ready:
                 one.plain |= {member: ids[label] for member, label in one.refers.items()}
+                one.partial |= not partial.isdisjoint(one.refers.values())
                 draft = self._draft(one)
                 if draft is not None:
                     made.append(draft)
                     if one.label:
                         ids[one.label] = event_id(draft.event)
+                        partial |= {one.label} if one.partial else set()
             progress = bool(ready)
             waiting = later
         for one in waiting:
@@ -304,12 +309,14 @@ class Gathering:
             detail = f"more than {MAX_LINES} lines in one event"
             self._add(one.row, SKU, Code.EVENT_TOO_LARGE, detail, _SPLIT)
             return None
+        if one.partial and one.shape.needs_lines and not rows[one.shape.lists[0]]:
+            return None  # its rows say why
         try:
             event: Event = msgspec.convert(one.plain, one.shape.struct, strict=True)
         except msgspec.ValidationError as error:
             self._add(one.row, "", Code.MALFORMED_EVENT, str(error), _SEE)
             return None
-        return Draft(event=event, row=one.row, rows=rows, tabular=True)
+        return Draft(event=event, row=one.row, rows=rows, tabular=True, partial=one.partial)
 
     def _dangling(self, one: _Event, ids: Mapping[str, str]) -> None:
         for member, label in one.refers.items():

@@ -37,7 +37,7 @@ def read_json(data: bytes) -> Reading:
         problems.append(file_problem(Code.MALFORMED_IMPORT, detail, hint="give one event at least"))
     drafts = _drafts(pieces, problems)
     return Reading(
-        drafts=() if problems else tuple(drafts),
+        drafts=tuple(drafts),
         rows=len(pieces),
         names=sum(1 for draft in drafts for _ in _names(draft.event)),
         problems=in_order(problems),

@@ -195,8 +195,8 @@ def test_what_contradicts_the_book_is_refused(
     assert codes(event, *before) == [wanted]
 
 
-def test_more_than_was_declared_is_not_received_for_it() -> None:
-    """The rest is received by an event of its own."""
+def test_more_than_was_declared_is_booked_and_fits_no_other_shipment() -> None:
+    """What is there is on the book; that it is more than was sent is a finding, not a refusal."""
 
     def delivery(number: int) -> Received:
         return Received(
@@ -204,12 +204,12 @@ def test_more_than_was_declared_is_not_received_for_it() -> None:
         )
 
     assert codes(delivery(8), SHIPMENT) == []
-    assert codes(delivery(9), SHIPMENT) == [Code.MORE_RECEIVED_THAN_SHIPPED]
+    assert codes(delivery(9), SHIPMENT) == []
     assert codes(delivery(8)) == [Code.ANSWER_DOES_NOT_FIT]
     other = Received(
         occurred_at_ms=MAY, site="johor", lines=of(1, H200), answers=event_id(SHIPMENT)
     )
-    assert codes(other, SHIPMENT) == [Code.MORE_RECEIVED_THAN_SHIPPED]
+    assert codes(other, SHIPMENT) == []
 
 
 def test_a_name_that_left_may_arrive_elsewhere_but_not_while_it_is_there() -> None:

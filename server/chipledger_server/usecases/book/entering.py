@@ -14,7 +14,7 @@ from chipledger_book.errors import Problem
 from chipledger_book.events import Event, LedgerRecord
 from chipledger_book.imports.batch import Batch, Entrance, Progress, admit_all
 from chipledger_book.imports.csv_rows import read_csv
-from chipledger_book.imports.drafts import Reading, RowProblem
+from chipledger_book.imports.drafts import Reading, RowProblem, in_order
 from chipledger_book.imports.json_rows import read_json
 from chipledger_book.ledger import Book, fold
 from chipledger_book.rules import Tables
@@ -125,21 +125,19 @@ def enter_all(
     of them is in the answer, by row.
     """
     events = [draft.event for draft in reading.drafts]
-    if reading.problems:
-        return _answer(reading, None, reading.problems, dry_run=dry_run)
     with ledger.writing() as page:
         before = page.bearing(events)
     admit = _admission(reading, tables, hand, speaking, progress=progress)
     batch = admit(before)
-    if batch.problems or dry_run or not batch.entering:
-        return _answer(reading, batch, batch.problems, dry_run=dry_run)
+    if reading.problems or batch.problems or dry_run or not batch.entering:
+        return _answer(reading, batch, dry_run=dry_run)
     with ledger.writing() as page:
         now = page.bearing(events)
         if len(now) != len(before):  # the ledger only grows
             batch = admit(now)
         if not batch.problems:
             _write(page, batch, fold(now), hand)
-    return _answer(reading, batch, batch.problems, dry_run=False)
+    return _answer(reading, batch, dry_run=False)
 
 
 def _admission(
@@ -174,16 +172,14 @@ def _write(page: LedgerPage, batch: Batch, book: Book, hand: Hand) -> None:
         page.put_site(changed)
 
 
-def _answer(
-    reading: Reading, batch: Batch | None, problems: tuple[RowProblem, ...], *, dry_run: bool
-) -> Imported:
-    entering = () if batch is None or problems else batch.entering
+def _answer(reading: Reading, batch: Batch, *, dry_run: bool) -> Imported:
+    problems = in_order((*reading.problems, *batch.problems))
     return Imported(
         rows=reading.rows,
         names=reading.names,
         events=len(reading.drafts),
-        entered=tuple(str(key) for key, _ in entering),
-        known=() if batch is None else tuple(str(key) for key in batch.known),
+        entered=() if problems else tuple(str(key) for key, _ in batch.entering),
+        known=tuple(str(key) for key in batch.known),
         problems=problems,
         dry_run=dry_run,
     )

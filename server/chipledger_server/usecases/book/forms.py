@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chipledger_book.imports.columns import DOCUMENT, HAPPENED, MEANINGS, SHAPES, TITLE
+from chipledger_book.imports.columns import (
+    DOCUMENT,
+    HAPPENED,
+    MEANINGS,
+    REFERENCES,
+    SHAPES,
+    TITLE,
+)
 from chipledger_book.timers import Timer
 
 WHOLE: Final = "whole"
@@ -267,7 +274,9 @@ _ABOUT: Final[Mapping[str, tuple[str, str, str, Timer | None, str]]] = {
 def _input(column: str, kind: str, *, required: bool) -> Input:
     options = _ROLES.get(kind, ()) if column == "role" else _OPTIONS.get(column, ())
     label = _LABELS.get(column, column.replace("_", " ").capitalize())
-    says = "" if options else MEANINGS[column].replace("`", "")
+    says = "" if options or column == "remark" else MEANINGS[column].replace("`", "")
+    if column in REFERENCES:
+        says = "id of the event, as its page shows it"
     area = column in {"hosts", "reason", "remark"}
     return Input(name=column, label=label, required=required, help=says, options=options, area=area)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chipledger_book.errors import BookError
+from chipledger_book.errors import BookError, Code
 from chipledger_book.events import read_event
 from chipledger_book.imports.cells import MAX_CELL, CellError, time_ms
 from chipledger_book.imports.columns import (
@@ -65,7 +65,9 @@ class Typed:
     def blame(self, form: Form, problems: Sequence[RowProblem]) -> None:
         """Put every problem beside the field that it is about."""
         for one in problems:
-            mistake = Mistake(code=one.code, detail=one.detail, hint=one.hint)
+            twice = one.code == Code.ROW_REPEATED
+            detail = "something is named twice" if twice else one.detail
+            mistake = Mistake(code=one.code, detail=detail, hint=one.hint)
             beside = self.mistakes[self._field(form, one)]
             if mistake not in beside:
                 beside.append(mistake)
