@@ -11,11 +11,21 @@ from pathlib import Path
 from chipledger_book.errors import BookError
 from chipledger_evidence.errors import EvidenceError
 from chipledger_server.adapters.database import FAULTS
-from chipledger_server.cli import book, hosts, init, moves, people, reports, result_key, run
+from chipledger_server.cli import (
+    book,
+    hosts,
+    init,
+    moves,
+    people,
+    reports,
+    result_key,
+    rules,
+    run,
+)
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.usecases.refusals import Refusal
 
-GROUPS = (init, run, book, moves, people, hosts, result_key, reports)
+GROUPS = (init, run, book, periods, moves, people, hosts, result_key, reports, rules)
 """Modules with `add(commands)`, which registers subcommands whose `act(arguments) -> int`."""
 
 

@@ -105,6 +105,15 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _who(arguments: argparse.Namespace, desk: Desk) -> Principal:
+    return principal_of(arguments, desk)
+
+
+def principal_of(arguments: argparse.Namespace, desk: Desk) -> Principal:
+    """Return the principal whose token stands in the file that a command names.
+
+    Raises:
+        Refusal: `unauthenticated` or `invalid-parameter`.
+    """
     try:
         token = arguments.token_file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ from chipledger_server.usecases.book.reconcile import (
 )
 from chipledger_server.usecases.limits import CANNOT_SEE
 from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.rules.words import rule_lines
 from chipledger_server.usecases.times import time_text, when
 from chipledger_server.usecases.words import (
     AUTHORISATION_WORDS,
@@ -28,6 +29,7 @@ from chipledger_server.usecases.words import (
     pieces,
     tpp_use,
 )
+from chipledger_server.wiring import Desk
 
 _HEAD = (
     *("model", "TPP each", "licensed", "received", "G4", "G3", "G2", "G1", "G0"),
@@ -50,6 +52,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its typ
     command.add_argument("--site", help="one site; all if left out")
     command.add_argument("--as-of", metavar="TIME", help="what was true at; now if left out")
     command.add_argument("--known-at", metavar="TIME", help="what was known at; now if left out")
+    command.add_argument(
+        "--rules",
+        action="append",
+        metavar="ID[@VERSION]",
+        help="under this rule set; may be given several times; `all`; the adopted if left out",
+    )
     json_option(command)
     command.set_defaults(act=act)
 
@@ -58,14 +66,26 @@ def act(arguments: argparse.Namespace) -> int:
     """Reconcile, and print one table per site; sites that cannot be balanced go to stderr."""
     desk = desk_of(arguments)
     times = when(arguments.as_of, arguments.known_at, now_ms=desk.hand.now_ms)
+    balances: list[SiteBalance] = []
     with desk.reads.snapshot() as snapshot:
-        if arguments.site is not None:
-            balances = [balance_of(snapshot, arguments.site, times, desk.measure)]
-        else:
-            balances = all_balances(snapshot, times, desk.measure, scope=None)
-            problems = left_out(snapshot, times, balances)
-            sys.stderr.writelines(f"{problem.line()}\n" for problem in problems)
+        for rules in _asked(arguments, desk, times):
+            measure = desk.measures.at(times.known_at_ms, rules)
+            if arguments.site is not None:
+                balances.append(balance_of(snapshot, arguments.site, times, measure))
+            else:
+                balances += all_balances(snapshot, times, measure, scope=None)
+        problems = () if arguments.site else left_out(snapshot, times, balances)
+        sys.stderr.writelines(f"{problem.line()}\n" for problem in problems)
     return answer(arguments, balances, _lines(balances, times))
+
+
+def _asked(arguments: argparse.Namespace, desk: Desk, times: When) -> list[str | None]:
+    """Return the rule sets that are asked for; None is the adopted one."""
+    if arguments.rules is None:
+        return [None]
+    if "all" in arguments.rules:
+        return [*desk.measures.store.shelf().rule_sets(times.known_at_ms)]
+    return [*arguments.rules]
 
 
 def _lines(balances: list[SiteBalance], times: When) -> Iterator[str]:
@@ -100,6 +120,8 @@ def site_lines(balance: SiteBalance) -> Iterator[str]:
     yield from (f"  {line}" for line in table(_HEAD, _rows(balance)))
     yield ""
     yield from _beside(balance)
+    if report.rules is not None:
+        yield from (f"  {line}" for line in rule_lines(report.rules))
     versions = ", ".join(f"{t.id} {t.version} ({t.status})" for t in report.tables)
     policy = balance.appraisal
     yield f"  tables: {versions}; {policy.id} {policy.version}"

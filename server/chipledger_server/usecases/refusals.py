@@ -42,6 +42,8 @@ class Code(StrEnum):
     PROPOSAL_EXPIRED = "proposal-expired"
     SAME_PERSON = "same-person"
     UNKNOWN_PROPOSAL = "unknown-proposal"
+    UNKNOWN_PERIOD = "unknown-period"
+    TABLE_NOT_APPROVED = "table-not-approved"
     # cases
     CASE_CHANGED = "case-changed"
     REQUEST_REUSED = "request-reused"

@@ -23,6 +23,7 @@ from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
 from chipledger_testing.keys import SeededSigner
+from chipledger_testing.closing import desk
 from chipledger_testing.scene import NONCE_KEY, Scene
 
 SIGNER: Final = SeededSigner("results")
@@ -58,6 +59,7 @@ class Door:
             ledger=SqlLedger(self.scene.engine),
             entropy=self.scene.entropy,
             cases=SqlCases(self.scene.engine),
+            periods=desk(self.scene),
         )
 
     def token(self, role: Role, *sites: str) -> str:

@@ -4,7 +4,7 @@ Three kinds of rows, and what a loss of each would cost:
 
 - *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
   `attested_events`,
-  `host_keys`, `period_documents`. Append-only; nothing derived can replace them.
+  `host_keys`, `period_documents`, `rule_tables`, `rule_proposals`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
   `cases`, `facts`, `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`,
   `timers`. Recomputed from the record by replaying the sequencer's function. `ledger_marks`: from
@@ -57,6 +57,7 @@ from chipledger_server.adapters.schema.core import (
 )
 from chipledger_server.adapters.schema.marks import ledger_marked, ledger_marks
 from chipledger_server.adapters.schema.periods import period_documents
+from chipledger_server.adapters.schema.rules import rule_proposals, rule_tables
 from chipledger_server.adapters.schema.watch import facts, looks, waits
 
 __all__ = [
@@ -97,6 +98,8 @@ __all__ = [
     "records",
     "refusals",
     "rounds",
+    "rule_proposals",
+    "rule_tables",
     "sequencer",
     "signatures",
     "sites",

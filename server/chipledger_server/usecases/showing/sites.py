@@ -1,6 +1,6 @@
 """Sites as readers are shown them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from chipledger_book.parties import Site
 from chipledger_book.report import CeilingUse, GradeStack
+from chipledger_book.rule_report import LimitUse
 from chipledger_server.usecases.book.reconcile import (
     Balances,
     SiteBalance,
@@ -88,9 +89,9 @@ def site_detail(look: Look, site: str) -> SiteDetail:
     Raises:
         BookError: `unknown-site`.
     """
-    book = fold(look.snapshot.family_records(look.when, site=site))
-    declared = book.site(site, look.when.as_of_ms)
-    balance = Balances(look.snapshot, book, look.when, look.measure).of(site)
+    balances = Balances(look.snapshot, None, look.when, look.measure)
+    balance = balances.of(site)
+    declared = balances.side(site).site
     return SiteDetail(site=declared, summary=summary(balance, _open(look, site).get(site, {})))
 
 
@@ -102,13 +103,26 @@ def balance(look: Look, site: str) -> SiteBalance:
     """
     found = balance_of(look.snapshot, site, look.when, look.measure)
     ceilings = tuple(_named_for(look, use) for use in found.report.ceilings)
-    return replace(found, report=replace(found.report, ceilings=ceilings))
+    view = found.report.rules
+    if view is not None:
+        view = replace(view, limits=tuple(limits_for(look, view.limits)))
+    return replace(found, report=replace(found.report, ceilings=ceilings, rules=view))
 
 
 def _named_for(look: Look, use: CeilingUse) -> CeilingUse:
     """Return the use of a ceiling; that others used it too is said, not which they are."""
     seen = {one if look.sees(one) else ANOTHER_SITE for one in use.sites}
     return replace(use, sites=tuple(sorted(seen)))
+
+
+def limits_for(look: Look, limits: Iterable[LimitUse]) -> Iterator[LimitUse]:
+    """Yield limits without the names and shipments of sites that the reader may not see."""
+    for use in limits:
+        strangers = [one for one in use.sites if not look.sees(one)]
+        if strangers and len(strangers) == len(use.sites) and use.effect == "notice":
+            continue
+        sites = {one if look.sees(one) else ANOTHER_SITE for one in use.sites}
+        yield replace(use, sites=tuple(sorted(sites)))
 
 
 def _open(look: Look, site: str | None = None) -> Mapping[str | None, Mapping[str, int]]:

@@ -1,0 +1,1 @@
+"""Tables of rules as a collector keeps them: shipped, proposed, approved, and chosen by date."""
