@@ -17,15 +17,17 @@ from chipledger_server.cli import (
     init,
     moves,
     people,
+    periods,
     reports,
     result_key,
     rules,
     run,
+    waits,
 )
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.usecases.refusals import Refusal
 
-GROUPS = (init, run, book, periods, moves, people, hosts, result_key, reports, rules)
+GROUPS = (init, run, book, periods, moves, people, hosts, result_key, reports, rules, waits)
 """Modules with `add(commands)`, which registers subcommands whose `act(arguments) -> int`."""
 
 

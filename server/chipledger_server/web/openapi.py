@@ -19,6 +19,7 @@ from chipledger_server.usecases import views
 from chipledger_server.usecases.book.entering import Imported
 from chipledger_server.usecases.book.reconcile import SiteBalance
 from chipledger_server.usecases.showing import sites
+from chipledger_server.usecases.showing.waits import WaitsPage
 from chipledger_server.web.api.cases import StepAsked
 from chipledger_server.web.api.imports import ImportRefused
 from chipledger_server.web.context import Parts
@@ -46,6 +47,7 @@ ANSWERS: Final[tuple[Any, ...]] = (
     sites.SiteDetail,
     SiteBalance,
     Imported,
+    WaitsPage,
     ImportRefused,
     Jwk,
     Problem,

@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Code, Refusal
-from chipledger_server.web.api import cases, fleet, imports, record, results, sites
+from chipledger_server.web.api import cases, fleet, imports, record, results, sites, waits
 from chipledger_server.web.api.asking import provide_paging, provide_times, refuse_unknown
 from chipledger_server.web.auth import SESSION_COOKIE
 from chipledger_server.web.context import Parts
@@ -118,6 +118,7 @@ def api_router() -> Router:
             *(fleet.hosts, fleet.host, fleet.host_chain, fleet.chips, fleet.chip),
             *(results.host_result, results.result_key),
             imports.imports,
+            *waits.ROUTES,
         ],
         dependencies={
             "page": Provide(provide_paging, sync_to_thread=False),

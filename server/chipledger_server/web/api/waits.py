@@ -1,6 +1,6 @@
 """Who is late: the steps that wait for somebody."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import get
 from litestar.di import NamedDependency
@@ -18,7 +18,7 @@ OfOwner = Annotated[
     str | None, QueryParameter(name="owner", description="Only what this party or role must do.")
 ]
 InState = Annotated[
-    WaitState | None,
+    Literal["overdue", "running", "ended"] | None,
     QueryParameter(
         name="state",
         description="Only overdue, running (overdue ones among them) or ended ones.",
@@ -40,10 +40,11 @@ def waits(
     if of_site is not None:
         demand_site(request.user, of_site)
     now_ms = parts.now_ms()
+    state = None if in_state is None else WaitState(in_state)
     place = page.place("waits", now_ms, first=(-1, "", ""))
     due_ms, kind, key = place.after
     asked = WaitsAsked(
-        scope=request.user.sites, now_ms=now_ms, site=of_site, owner=of_owner, state=in_state
+        scope=request.user.sites, now_ms=now_ms, site=of_site, owner=of_owner, state=state
     )
     with parts.look(request.user, place.when) as look:
         found = look.snapshot.waits(

@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from chipledger_server.web.screens import entering, fleet, importing, ledger, session
+from chipledger_server.web.screens import entering, fleet, importing, ledger, session, waits
 
 SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *session.SCREENS,
@@ -12,5 +12,6 @@ SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *ledger.SCREENS,
     *entering.SCREENS,
     *importing.SCREENS,
+    *waits.SCREENS,
 )
 """Every route of the screens."""
