@@ -96,6 +96,10 @@ def _text(data: bytes, table: _Table) -> str | None:
 
 def _cells(text: str, table: _Table) -> None:
     """Split a text into its cells, and hold its header to the known columns."""
+    if not text.strip():
+        detail = "it is empty"
+        table.problems.append(file_problem(Code.MALFORMED_IMPORT, detail, hint="give a header"))
+        return
     head = text.split("\n", 1)[0]
     separator = max(_SEPARATORS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
