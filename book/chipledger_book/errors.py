@@ -73,6 +73,10 @@ class Code(StrEnum):
     STATEMENT_BY_WRONG_PARTY = "statement-by-wrong-party"
     STATEMENT_BEFORE_EVENT = "statement-before-event"
     STATEMENT_IN_FUTURE = "statement-in-future"
+    STATEMENT_KEY_UNKNOWN = "statement-key-unknown"
+    STATEMENT_KEY_NOT_VALID = "statement-key-not-valid"
+    STATEMENT_KEY_NOT_FOR_THIS = "statement-key-not-for-this"
+    STATEMENT_SIGNATURE_WRONG = "statement-signature-wrong"
     # import files
     IMPORT_TOO_LARGE = "import-too-large"
     MALFORMED_IMPORT = "malformed-import"

@@ -29,6 +29,7 @@ from chipledger_server.adapters.database import (
 from chipledger_server.adapters.entropy import system_entropy
 from chipledger_server.adapters.files import publish, write_secret
 from chipledger_server.adapters.ledger import SqlLedger
+from chipledger_server.adapters.party_keys import SqlPartyKeys
 from chipledger_server.adapters.people import SqlCodes, SqlPeople
 from chipledger_server.adapters.proposals import SqlProposals
 from chipledger_server.adapters.rules import SqlRules
@@ -200,6 +201,7 @@ class Desk:
         measure: tables and policy of a balance of now.
         measures: the same for other times and other rule sets.
         proposals: what takes two people, of hosts.
+        party_keys: keys that parties sign with.
     """
 
     measures: Measures
@@ -211,6 +213,7 @@ class Desk:
     reads: SqlReads
     measure: Measure
     proposals: SqlProposals
+    party_keys: SqlPartyKeys
 
 
 def open_desk(config: Config) -> Desk:
@@ -239,6 +242,7 @@ def open_desk(config: Config) -> Desk:
         measure=measures.at(now_ms),
         measures=measures,
         proposals=SqlProposals(engine),
+        party_keys=SqlPartyKeys(engine),
     )
 
 
@@ -289,6 +293,8 @@ def site_of(config: Config, engine: Reader, clock: Clock) -> App:
         now_ms=clock.now_ms,
         results=Results(build=BUILD, signer=load_result_key(config.secrets.result_key)),
         ledger=SqlLedger(engine),
+        party_keys=SqlPartyKeys(engine),
+        proposal_ttl_s=config.policy.proposal_ttl_s,
         entropy=system_entropy,
     )
     return cast("App", build_app(parts))  # Litestar types the same shapes in its own words

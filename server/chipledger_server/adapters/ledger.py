@@ -6,12 +6,18 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, insert, update
 
 from chipledger_book.events import Event, LedgerRecord
+from chipledger_book.terms import EventId
+from chipledger_evidence.codec import encode_canonical
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import for_writing
 from chipledger_server.adapters.ledger_marks import bearing
+from chipledger_server.adapters.party_keys import party_key
 from chipledger_server.adapters.people import put
+from chipledger_server.adapters.reads.statements import known
 from chipledger_server.usecases.book.entry import EventRow, SiteRow
+from chipledger_server.usecases.book.standing import StatementRow
 from chipledger_server.usecases.decisions import Draft
+from chipledger_server.usecases.party_keys import PartyKey
 
 
 class SqlLedgerPage:
@@ -37,6 +43,31 @@ class SqlLedgerPage:
                 recorded_ms=row.recorded_ms,
                 principal=row.principal,
                 body=row.body,
+            )
+        )
+        put(self._connection, record)
+
+    def known(self, key: EventId) -> LedgerRecord | None:
+        """Return an event of the ledger with all who stand behind it by now."""
+        return known(self._connection, key)
+
+    def party_key(self, kid: str) -> PartyKey | None:
+        """Return the key of a party that was let in under a thumbprint."""
+        return party_key(self._connection, kid)
+
+    def stand(self, row: StatementRow, record: Draft) -> None:
+        """Add a statement and its log record."""
+        statement = row.record.statement
+        self._connection.execute(
+            insert(schema.ledger_statements).values(
+                id=row.id,
+                event=row.record.of,
+                role=str(statement.role),
+                party=statement.party,
+                strength=str(statement.strength),
+                recorded_ms=row.record.recorded_at_ms,
+                principal=row.principal,
+                body=encode_canonical(statement),
             )
         )
         put(self._connection, record)

@@ -16,6 +16,7 @@ from chipledger_server.cli import (
     hosts,
     init,
     moves,
+    parties,
     people,
     periods,
     reports,
@@ -27,7 +28,20 @@ from chipledger_server.cli import (
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.usecases.refusals import Refusal
 
-GROUPS = (init, run, book, periods, moves, people, hosts, result_key, reports, rules, waits)
+GROUPS = (
+    init,
+    run,
+    book,
+    periods,
+    moves,
+    people,
+    parties,
+    hosts,
+    result_key,
+    reports,
+    rules,
+    waits,
+)
 """Modules with `add(commands)`, which registers subcommands whose `act(arguments) -> int`."""
 
 

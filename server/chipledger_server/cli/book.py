@@ -29,7 +29,8 @@ from chipledger_book.events import (
 from chipledger_book.ledger import fold
 from chipledger_book.licences import LicenceRef
 from chipledger_book.parties import Site
-from chipledger_server.cli import imports
+from chipledger_book.signing import is_event_file
+from chipledger_server.cli import imports, signed
 from chipledger_server.cli.desk import answer, desk_of, group, json_option, table
 from chipledger_server.usecases.book.entry import Entered, Speaker, enter
 from chipledger_server.usecases.book.importing import declared_inventory
@@ -55,10 +56,11 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its typ
     command.set_defaults(act=_licence_add)
     _add_receive(commands)
     event = group(commands, "event", "enter any event of the ledger")
-    command = event.add_parser("add", help="enter an event from a JSON file")
-    command.add_argument("file", type=Path, help="the event; - is stdin")
+    command = event.add_parser("add", help="enter an event from a JSON file, or a signed one")
+    command.add_argument("file", type=Path, help="the event, signed or not; - is stdin")
     entry_options(command)
     command.set_defaults(act=_event_add)
+    signed.add_state(event)
     _add_import(commands)
 
 
@@ -225,7 +227,10 @@ def line_of(arguments: argparse.Namespace) -> Line:
 
 
 def _event_add(arguments: argparse.Namespace) -> int:
-    return enter_event(arguments, desk_of(arguments), read_event(_bytes(arguments.file)))
+    data = _bytes(arguments.file)
+    if is_event_file(data):
+        return signed.enter_file(arguments, desk_of(arguments), data)
+    return enter_event(arguments, desk_of(arguments), read_event(data))
 
 
 def _import_smi(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ never holds a token, a code or anything else that opens a door.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from chipledger_evidence.codec import Wire, encode_canonical
 from chipledger_evidence.entry import EntryType
@@ -24,11 +24,21 @@ Action = Literal[
     "host-replaced",
     "period-frozen",
     "period-restated",
+    "party-key-proposed",
+    "party-key-approved",
+    "party-key-declined",
+    "party-key-revoked",
 ]
+
+_KINDS: Final[dict[Action, EntryType]] = {
+    "key-revoked": EntryType.REVOCATION,
+    "party-key-approved": EntryType.KEY,
+    "party-key-revoked": EntryType.REVOCATION,
+}
 
 
 class Decision(Wire, frozen=True, kw_only=True):
-    """The record behind an entry of type ``decision`` or ``revocation``.
+    """The record behind an entry of type ``decision``, ``key`` or ``revocation``.
 
     Attributes:
         action: what was done.
@@ -72,7 +82,7 @@ class Draft:
 
 def draft(decision: Decision, *, salt: bytes) -> Draft:
     """Return a decision as it is written down."""
-    kind = EntryType.REVOCATION if decision.action == "key-revoked" else EntryType.DECISION
+    kind = _KINDS.get(decision.action, EntryType.DECISION)
     return Draft(
         kind=kind,
         subject=decision.subject,

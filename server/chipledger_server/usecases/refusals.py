@@ -35,6 +35,7 @@ class Code(StrEnum):
     RECEIPT_REPEATED = "receipt-repeated"
     MALFORMED_SCOPE = "malformed-scope"
     NAME_TAKEN = "name-taken"
+    PARTY_KEY_TAKEN = "party-key-taken"
     LAST_ADMINISTRATOR = "last-administrator"
     ALREADY_REVOKED = "already-revoked"
     ALREADY_PROPOSED = "already-proposed"

@@ -385,6 +385,48 @@ class EventView(Answer, frozen=True, kw_only=True):
     record: msgspec.Raw
 
 
+class PartyKeyView(Answer, frozen=True, kw_only=True):
+    """A key of a party, and what has become of it.
+
+    Attributes:
+        id: names the proposal.
+        jwk: the public key, canonical JSON.
+        roles: as what it signs.
+        scope: ``*``, or the sites it speaks of.
+        state: waits, expired, declined, valid, not valid now, replaced or revoked.
+        replaces: the key that ended when this one was let in.
+        ended_ms: when another took its place.
+    """
+
+    id: str
+    kid: Digest
+    alg: str
+    jwk: str
+    party: str
+    name: str
+    roles: tuple[str, ...]
+    scope: str
+    state: str
+    valid_from_ms: Millis
+    valid_to_ms: Millis | None
+    replaces: Digest | None
+    reason: str
+    proposed_ms: Millis
+    proposed_by: str
+    decided_ms: Millis | None
+    decided_by: str | None
+    approved: bool | None
+    ended_ms: Millis | None
+    revoked_ms: Millis | None
+    revoked_by: str | None
+
+
+class PartyKeysPage(Answer, frozen=True, kw_only=True):
+    """Keys of parties, the newest first."""
+
+    items: tuple[PartyKeyView, ...]
+
+
 class LogEntry(Answer, frozen=True, kw_only=True):
     """One entry of the log.
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from chipledger_server.ports import Entropy
 from chipledger_server.usecases.access import Principal
-from chipledger_server.usecases.book.entry import Ledger
 from chipledger_server.usecases.book.reconcile import Measure
+from chipledger_server.usecases.book.standing import SigningLedger
 from chipledger_server.usecases.cases import CaseDesk
+from chipledger_server.usecases.party_keys import Registry
 from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.reading import Reads, When
 from chipledger_server.usecases.rules.measures import Measures
@@ -31,6 +32,8 @@ class Parts:
         now_ms: the collector's clock, Unix milliseconds.
         results: how attestation results are issued.
         ledger: where the book is kept.
+        party_keys: keys that parties sign with.
+        proposal_ttl_s: how long a proposal waits for its second person.
         entropy: source of randomness.
         cases: findings, to act on.
     """
@@ -41,7 +44,9 @@ class Parts:
     measures: Measures
     now_ms: Callable[[], int]
     results: Results
-    ledger: Ledger
+    ledger: SigningLedger
+    party_keys: Registry
+    proposal_ttl_s: int
     entropy: Entropy
     cases: CaseDesk
 

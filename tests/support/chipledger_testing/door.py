@@ -15,6 +15,7 @@ from chipledger_evidence.answers import Problem
 from chipledger_evidence.keys import Signer
 from chipledger_server.adapters.case_desk import SqlCases
 from chipledger_server.adapters.ledger import SqlLedger
+from chipledger_server.adapters.party_keys import SqlPartyKeys
 from chipledger_server.adapters.rules import SqlRules
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.rules.measures import Measures
@@ -22,11 +23,12 @@ from chipledger_server.usecases.showing.results import Results
 from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
-from chipledger_testing.keys import SeededSigner
 from chipledger_testing.closing import desk
+from chipledger_testing.keys import SeededSigner
 from chipledger_testing.scene import NONCE_KEY, Scene
 
 SIGNER: Final = SeededSigner("results")
+PROPOSAL_TTL_S: Final = 7 * 86_400
 OWN_FORM: Final = {"sec-fetch-site": "same-origin"}
 
 
@@ -57,6 +59,8 @@ class Door:
             now_ms=lambda: self.scene.now_ms,
             results=Results(build="test", signer=self.signer),
             ledger=SqlLedger(self.scene.engine),
+            party_keys=SqlPartyKeys(self.scene.engine),
+            proposal_ttl_s=PROPOSAL_TTL_S,
             entropy=self.scene.entropy,
             cases=SqlCases(self.scene.engine),
             periods=desk(self.scene),

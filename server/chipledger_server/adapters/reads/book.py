@@ -1,21 +1,19 @@
 """The ledger, read: events for a balance, and events for a reader."""
 
 from collections.abc import Sequence
-from typing import get_args
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select
 
-from chipledger_book.events import Event, LedgerRecord, Statement, decode_event
-from chipledger_book.movements import Movement, Remark, TransferOut
-from chipledger_evidence.entry import EntryType
+from chipledger_book.events import Event, LedgerRecord, decode_event
+from chipledger_book.movements import TransferOut
 from chipledger_server.adapters import schema
+from chipledger_server.adapters.reads.statements import BOOKED, entered_with, later_statements
 from chipledger_server.usecases.book.event_words import event_words
 from chipledger_server.usecases.reading import EventsAsked, When
 from chipledger_server.usecases.views import EventView
 
 _EVENTS = schema.ledger_events.c
-_BOOKED = (EntryType.EVENT, EntryType.LICENCE, EntryType.CORRECTION)
 
 
 def all_records(connection: Connection, when: When) -> list[LedgerRecord]:
@@ -87,26 +85,15 @@ def event(connection: Connection, key: str, *, scope: frozenset[str] | None) -> 
     return next(iter(_views(connection, where, 1)), None)
 
 
-class _Said(msgspec.Struct):
-    """Of a record, who stands behind the event."""
-
-    statements: tuple[Statement, ...] = ()
-
-
-_MET = tuple(str(kind.__struct_config__.tag) for kind in (*get_args(Movement), *get_args(Remark)))
-"""Events where it is shown whose word they stand on."""
-
-
 def _records(
     connection: Connection, when: When, condition: ColumnElement[bool]
 ) -> list[LedgerRecord]:
     records = schema.records.c
-    of_event = (records.subject == _EVENTS.id) & records.type.in_(_BOOKED)
+    of_event = (records.subject == _EVENTS.id) & records.type.in_(BOOKED)
+    later = later_statements(connection, condition, known_at_ms=when.known_at_ms)
     query = (
-        select(_EVENTS.body, _EVENTS.recorded_ms, records.record)
-        .join_from(
-            schema.ledger_events, schema.records, of_event & _EVENTS.type.in_(_MET), isouter=True
-        )
+        select(_EVENTS.id, _EVENTS.body, _EVENTS.recorded_ms, records.record)
+        .join_from(schema.ledger_events, schema.records, of_event, isouter=True)
         .where(condition, _EVENTS.recorded_ms <= when.known_at_ms)
         .order_by(_EVENTS.pos)
     )
@@ -114,14 +101,10 @@ def _records(
         LedgerRecord(
             event=decode_event(bytes(row.body)),
             recorded_at_ms=row.recorded_ms,
-            statements=_statements(row.record),
+            statements=(*entered_with(row.record), *later.get(row.id, ())),
         )
         for row in connection.execute(query)
     ]
-
-
-def _statements(record: bytes | None) -> tuple[Statement, ...]:
-    return () if record is None else msgspec.json.decode(record, type=_Said).statements
 
 
 def _views(
@@ -131,7 +114,7 @@ def _views(
     records = schema.records.c
     query = (
         select(schema.ledger_events, records.record)
-        .join(schema.records, (records.subject == _EVENTS.id) & records.type.in_(_BOOKED))
+        .join(schema.records, (records.subject == _EVENTS.id) & records.type.in_(BOOKED))
         .where(*where)
         .order_by(_EVENTS.pos)
         .limit(limit)

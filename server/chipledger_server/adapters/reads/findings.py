@@ -59,10 +59,10 @@ def worst(
     query = _asked(connection, _whole(), ask)
     if after is not None:
         rank, opened, key = after
-        equal = _RANK == rank
+        equal = rank == _RANK
         query = query.where(
             or_(
-                _RANK < rank,
+                rank > _RANK,
                 and_(equal, _FINDINGS.opened_ms > opened),
                 and_(equal, _FINDINGS.opened_ms == opened, _FINDINGS.id > key),
             )

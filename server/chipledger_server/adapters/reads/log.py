@@ -175,7 +175,7 @@ def _records(connection: Connection, pos: int, count: int, index: int) -> Sequen
 
 
 def _site(connection: Connection, subject: str) -> str | None:
-    """Return the site a record is about: by its event, finding, host or key."""
+    """Return the site a record is about: by its event, finding, host, statement or key."""
     for table, key in (
         (schema.ledger_events, schema.ledger_events.c.id),
         (schema.findings, schema.findings.c.id),
@@ -185,6 +185,12 @@ def _site(connection: Connection, subject: str) -> str | None:
         found = connection.execute(select(table.c.site).where(key == subject)).first()
         if found is not None:
             return None if found.site is None else str(found.site)
+    stated = select(schema.ledger_events.c.site).join(
+        schema.ledger_statements, schema.ledger_statements.c.event == schema.ledger_events.c.id
+    )
+    found = connection.execute(stated.where(schema.ledger_statements.c.id == subject)).first()
+    if found is not None:
+        return None if found.site is None else str(found.site)
     keyed = select(schema.hosts.c.site).join(
         schema.host_keys, schema.host_keys.c.host == schema.hosts.c.id
     )

@@ -4,7 +4,8 @@ Three kinds of rows, and what a loss of each would cost:
 
 - *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
   `attested_events`,
-  `host_keys`, `period_documents`, `rule_tables`, `rule_proposals`. Append-only; nothing derived can replace them.
+  `ledger_statements`, `host_keys`, `party_keys`, `period_documents`, `rule_tables`,
+  `rule_proposals`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
   `cases`, `facts`, `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`,
   `timers`. Recomputed from the record by replaying the sequencer's function. `ledger_marks`: from
@@ -56,6 +57,7 @@ from chipledger_server.adapters.schema.core import (
     tokens,
 )
 from chipledger_server.adapters.schema.marks import ledger_marked, ledger_marks
+from chipledger_server.adapters.schema.parties import ledger_statements, party_keys
 from chipledger_server.adapters.schema.periods import period_documents
 from chipledger_server.adapters.schema.rules import rule_proposals, rule_tables
 from chipledger_server.adapters.schema.watch import facts, looks, waits
@@ -86,12 +88,14 @@ __all__ = [
     "ledger_events",
     "ledger_marked",
     "ledger_marks",
+    "ledger_statements",
     "log_runs",
     "looks",
     "metadata",
     "odometers",
-    "places",
+    "party_keys",
     "period_documents",
+    "places",
     "presence",
     "principals",
     "proposals",
