@@ -12,6 +12,7 @@ from chipledger_book.bearing import events_named, marks, marks_sought, sites_nam
 from chipledger_book.events import Event, LedgerRecord, LicenceGranted, decode_event, event_id
 from chipledger_book.terms import EventId
 from chipledger_server.adapters import schema
+from chipledger_server.adapters.reads.attested import attested_named
 
 _EVENTS = schema.ledger_events.c
 _MARKS = schema.ledger_marks
@@ -52,7 +53,9 @@ def bearing(connection: Connection, events: Sequence[Event]) -> list[LedgerRecor
     first = [*_where(connection, _EVENTS.id, named), *_marked(connection, sought)]
     found.take(first)
     of_named = [decode_event(bytes(row.body)) for row in _where(connection, _EVENTS.id, named)]
-    for event in (*events, *of_named):
+    named += chain.from_iterable(map(events_named, of_named))
+    own = attested_named(connection, named)  # what somebody confirms or corrects
+    for event in (*events, *of_named, *(record.event for record in own)):
         found.sites.update(sites_named(event))
         if isinstance(event, LicenceGranted):
             found.consignees.add(event.licence.consignee)
@@ -67,10 +70,11 @@ def bearing(connection: Connection, events: Sequence[Event]) -> list[LedgerRecor
             _where(connection, _EVENTS.pos, sorted(found.single)),
         )
     }
-    return [
+    entered = [
         LedgerRecord(event=decode_event(bytes(row.body)), recorded_at_ms=row.recorded_ms)
         for _, row in sorted(rows.items())
     ]
+    return [*own, *entered]
 
 
 def _sought(event: Event, key: EventId) -> Iterator[int]:

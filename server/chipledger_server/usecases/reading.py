@@ -312,6 +312,15 @@ class Snapshot(Protocol):
         """Return the events that bear on one site: its own, its parents' sites', licences'."""
         ...
 
+    def attested_records(
+        self, when: When, *, site: str, kind: str | None = None
+    ) -> Sequence[LedgerRecord]:
+        """Return what the collector recorded by itself at a site: `installed`, `moved`, or both.
+
+        No balance needs them, so they are in none of the other answers of records.
+        """
+        ...
+
     def claims(
         self, when: When, *, site: str | None = None, host: str | None = None
     ) -> Sequence[Claim]:

@@ -16,6 +16,7 @@ from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.reads import (
+    attested,
     book,
     chips,
     evidence,
@@ -83,6 +84,12 @@ class SqlSnapshot:
     def family_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
         """Return the events that bear on one site."""
         return book.family_records(self._connection, when, site=site)
+
+    def attested_records(
+        self, when: When, *, site: str, kind: str | None = None
+    ) -> Sequence[LedgerRecord]:
+        """Return what the collector recorded by itself at a site."""
+        return attested.attested_records(self._connection, when, site=site, kind=kind)
 
     def claims(
         self, when: When, *, site: str | None = None, host: str | None = None
@@ -217,15 +224,23 @@ class SqlSnapshot:
 
     def events(self, ask: EventsAsked, *, after: int, limit: int) -> Sequence[EventView]:
         """Return events of the ledger in the order they were entered."""
+        if ask.kind in attested.KINDS:
+            return attested.events(self._connection, ask, after=after, limit=limit)
         return book.events(self._connection, ask, after=after, limit=limit)
 
     def event(self, key: str, *, scope: frozenset[str] | None) -> EventView | None:
         """Return one event of the ledger."""
-        return book.event(self._connection, key, scope=scope)
+        entered = book.event(self._connection, key, scope=scope)
+        return entered or attested.event(self._connection, key, scope=scope)
 
     def ledger_page(self, ask: LedgerAsked, *, limit: int) -> Sequence[LedgerEntry]:
         """Return events of the ledger, what happened last first."""
-        return ledger.ledger_page(self._connection, ask, limit=limit)
+        if ask.kind in attested.KINDS:
+            return attested.ledger_page(self._connection, ask, limit=limit)
+        found = ledger.ledger_page(self._connection, ask, limit=limit)
+        if found or ask.key is None:
+            return found
+        return attested.ledger_page(self._connection, ask, limit=limit)
 
     def log_entries(
         self, *, scope: frozenset[str] | None, after: int, limit: int

@@ -43,7 +43,7 @@ def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list
         .limit(limit)
     )
     rows = list(connection.execute(query).mappings())
-    taken_out = _corrections(connection, ask, {row["id"] for row in rows})
+    taken_out = corrections(connection, ask, {row["id"] for row in rows})
     return [
         LedgerEntry(
             pos=row["pos"],
@@ -93,7 +93,7 @@ def _names_party(party: str) -> ColumnElement[bool]:
     return or_(*named, (_EVENTS.type == _DECLARED) & owned)
 
 
-def _corrections(
+def corrections(
     connection: Connection, ask: LedgerAsked, keys: Collection[str]
 ) -> dict[str, tuple[str, str]]:
     """Return the correction of each of some events, as known at the time asked for."""

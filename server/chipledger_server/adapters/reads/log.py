@@ -178,6 +178,7 @@ def _site(connection: Connection, subject: str) -> str | None:
     """Return the site a record is about: by its event, finding, host, statement or key."""
     for table, key in (
         (schema.ledger_events, schema.ledger_events.c.id),
+        (schema.attested_events, schema.attested_events.c.id),
         (schema.findings, schema.findings.c.id),
         (schema.hosts, schema.hosts.c.id),
         (schema.period_documents, schema.period_documents.c.digest),

@@ -1,5 +1,6 @@
 """What an event of the ledger says, in one line a person can read aloud."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,12 +19,15 @@ from chipledger_book.events import (
 )
 from chipledger_book.licences import LicenceLine, LicenceRef
 from chipledger_book.movements import (
+    AttestedChip,
     Confirmed,
     Decommissioned,
     Destroyed,
     ExternalRecord,
+    Installed,
     LostOrStolen,
     MaintenanceWindow,
+    Moved,
     PhysicalInventory,
     ReceiptDifference,
     RmaIn,
@@ -117,12 +121,21 @@ def _remark_words(event: Event) -> str:
             words = f"{event.method} count by {event.inspector}: {found}"
         case SignedOff():
             words = f"{event.role} signs {event.first_day} to {event.last_day}: {event.balance}"
+        case Installed():
+            words = f"{_models(event.chips)} on {event.host}"
+        case Moved():
+            words = f"{_models(event.chips)} from {event.from_host} to {event.host}"
         case ExternalRecord():
             what = _lines(event.lines)
             words = f"{event.source} record {event.reference} of {event.feed}: {what}"
         case _:
             pass
     return words
+
+
+def _models(chips: Sequence[AttestedChip]) -> str:
+    models = Counter(chip.sku or "of unknown model" for chip in chips)
+    return ", ".join(f"{number(count)} {model}" for model, count in sorted(models.items()))
 
 
 def _lines(lines: Sequence[Line]) -> str:

@@ -24,8 +24,10 @@ _ANSWERS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "shipped": (("confirmed", "Enter the consignee's side"),),
     "received": (("confirmed", "Enter the shipper's side"),),
     "stored": (("unstored", "Take the seal off"),),
+    "moved": (("confirmed", "Confirm it"),),
 }
-_RECEIVED_HERE: Final = frozenset({"shipment-declared", "transfer-out"})
+_RECEIVED_HERE: Final = frozenset({"shipment-declared", "transfer-out", "moved"})
+_OWN: Final = frozenset({"installed", "moved"})
 _SIDES: Final = {
     "shipment-declared": "consignee",
     "transfer-out": "consignee",
@@ -33,13 +35,15 @@ _SIDES: Final = {
     "rma-out": "vendor",
     "rma-in": "vendor",
     "received": "shipper",
+    "moved": "operator",
 }
 
 
 def next_steps(kind: str, role: Role) -> Sequence[tuple[str, str]]:
     """Return the kinds of event by which an event is answered, and what that is called."""
     steps = [*_ANSWERS.get(kind, ())]
-    if kind != "correction" and may_enter(role, kind):
+    corrects = role is not Role.OPERATOR if kind in _OWN else may_enter(role, kind)
+    if kind != "correction" and corrects:
         steps.append(("correction", "Correct it"))
     if role is Role.OPERATOR and kind not in _RECEIVED_HERE:
         steps = [step for step in steps if step[0] != "confirmed"]  # it speaks for nobody else

@@ -11,7 +11,14 @@ from chipledger_book.errors import Code, Problem
 from chipledger_book.events import Correction, Event
 from chipledger_book.events import Role as Speaks
 from chipledger_book.ledger import Book
-from chipledger_book.movements import Confirmed, ShipmentDeclared, SignedOff, TransferOut
+from chipledger_book.movements import (
+    Attested,
+    Confirmed,
+    Moved,
+    ShipmentDeclared,
+    SignedOff,
+    TransferOut,
+)
 from chipledger_book.terms import EventId
 from chipledger_server.usecases.access import Principal, Role
 from chipledger_server.usecases.book.entry import Speaker
@@ -66,7 +73,13 @@ def entry_problems(principal: Principal, event: Event, book: Book) -> Sequence[P
     may not know whether it is there.
     """
     subject = _corrected(event, book)
-    kinds = {kind_of(event), *(() if subject is None else (kind_of(subject),))}
+    if isinstance(subject, Attested):
+        if principal.role not in _PAPERS:
+            return [_not_yours(principal, "what the collector recorded is not its to correct")]
+        subject_kinds: tuple[str, ...] = ()
+    else:
+        subject_kinds = () if subject is None else (kind_of(subject),)
+    kinds = {kind_of(event), *subject_kinds}
     for kind in sorted(kinds):
         if not may_enter(principal.role, kind):
             return [_not_yours(principal, f"an {principal.role} enters no {kind}")]
@@ -112,6 +125,9 @@ def _confirming(principal: Principal, event: Confirmed, book: Book) -> Sequence[
         to_site = first.site
     receives = principal.sites is not None and to_site in principal.sites
     if principal.role is Role.OPERATOR and event.role is Speaks.CONSIGNEE and receives:
+        return ()
+    own = isinstance(first, Moved) and principal.sites is not None and first.site in principal.sites
+    if principal.role is Role.OPERATOR and event.role is Speaks.OPERATOR and own:
         return ()
     return [
         Problem(

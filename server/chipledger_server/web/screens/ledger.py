@@ -20,6 +20,8 @@ from chipledger_server.web.rendering import Pages, Travel
 from chipledger_server.web.screens.asking import ScreenRequest, html
 
 SHOWN: Final = 50
+OWN_KINDS: Final = ("installed", "moved")
+"""Recorded by the collector from attestation, and shown when they are asked for."""
 _LONGEST: Final = 63
 OfSite = Annotated[str | None, QueryParameter(name="site")]
 OfKind = Annotated[str | None, QueryParameter(name="kind")]
@@ -67,6 +69,7 @@ def ledger(
         older=older,
         sites=sites,
         kinds=sorted(ENTERED_BY),
+        own_kinds=OWN_KINDS,
         asked={
             "site": of_site or "",
             "kind": of_kind or "",
