@@ -118,7 +118,8 @@ class Fact:
         owner: who must act.
         events: ids of events it rests on, sorted, :data:`MOST_LISTED` at most.
         chips: chips by name, sorted, :data:`MOST_LISTED` at most.
-        detail: what else was seen: whole numbers and texts under fixed names.
+        detail: pieces, tpp, pieces by model, and what else was seen: whole numbers and texts under
+            fixed names. The words of a finding are made of it alone.
     """
 
     kind: FactKind

@@ -116,20 +116,21 @@ class Gauge:
         """
         counts = grounds.counts
         tpp = self.tpp(counts) + grounds.extra_tpp
-        models = tuple(f"{sku}: {pieces}" for sku, pieces in sorted(counts.items()) if pieces)
+        pieces = sum(counts.values())
+        models = tuple(f"{sku}: {number}" for sku, number in sorted(counts.items()) if number)
         return Fact(
             kind=kind,
             subject=subject,
             site=site,
             key=key,
             since_ms=grounds.since_ms,
-            pieces=sum(counts.values()),
+            pieces=pieces,
             tpp=tpp,
             severity=self._timers.severity(grounds.weight or kind, tpp, self.day),
             owner=grounds.owner,
             events=bounded(grounds.events),
             chips=bounded(grounds.chips),
-            detail={**({"models": models} if models else {}), **grounds.detail},
+            detail={"pieces": pieces, "tpp": tpp, "models": models, **grounds.detail},
         )
 
 
