@@ -149,6 +149,11 @@ class Book:
         if answered is not None:
             self._answers.setdefault(answered, []).append(entry)
 
+    @property
+    def newest_ms(self) -> int:
+        """When the latest of its events happened, standing or not; 0 of an empty book."""
+        return max((event.occurred_at_ms for event in self._events.values()), default=0)
+
     def event(self, key: EventId) -> Event | None:
         """Return an event by id, corrected or not."""
         return self._events.get(key)

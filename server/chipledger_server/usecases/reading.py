@@ -17,6 +17,7 @@ from chipledger_book.statements import Statement
 from chipledger_book.watch import Wait
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
+from chipledger_server.usecases.book.sharing import Position, Touched
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.stays import StayRule
 from chipledger_server.usecases.views import (
@@ -310,6 +311,22 @@ class Snapshot(Protocol):
 
     def family_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
         """Return the events that bear on one site: its own, its parents' sites', licences'."""
+        ...
+
+    def outline(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
+        """Return the declarations of a site's family, and its licences."""
+        ...
+
+    def site_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
+        """Return the events of a site, what answers them, and who its chips came from."""
+        ...
+
+    def position(self, when: When) -> Position | None:
+        """Return how far the database reaches, or None where it reaches beyond the question."""
+        ...
+
+    def touched(self, since: Position, until: Position) -> Touched:
+        """Return what was written between two positions."""
         ...
 
     def attested_records(

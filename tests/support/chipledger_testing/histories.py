@@ -147,3 +147,14 @@ def _answers(event: Event, at: int) -> list[Event]:
     if isinstance(event, Stored):
         return [Unstored(occurred_at_ms=at, site=event.site, answers=key, seal_found="intact")]
     return []
+
+
+def answers_to(before: list[Event], at: int) -> list[Event]:
+    """Return what may follow events at a time: what leaves either site, and what answers it."""
+    leaving = [
+        _leaving(at, site, (line,), kind)
+        for site in SITES
+        for line in (STOCK[site][0], STOCK[site][-1])
+        for kind in range(5)
+    ]
+    return [*leaving, *(answer for event in before for answer in _answers(event, at))]

@@ -189,6 +189,25 @@ class Scene:
             )
         self.token_of(host, since)
 
+    def stops(self, host: StagedHost, at: int) -> None:
+        """End the runs of a host that go on."""
+        runs = schema.presence.c
+        with for_writing(self.engine).begin() as connection:
+            connection.execute(
+                update(schema.presence)
+                .where(runs.host == host.id, runs.until_ms.is_(None))
+                .values(until_ms=at)
+            )
+
+    def beats(self, host: StagedHost, at: int) -> None:
+        """Write that a host was heard of again."""
+        with for_writing(self.engine).begin() as connection:
+            connection.execute(
+                update(schema.hosts)
+                .where(schema.hosts.c.id == host.id)
+                .values(fresh_ms=at, received_ms=at)
+            )
+
     def token_of(self, host: StagedHost, at: int, *, skip: int = 0) -> None:
         """Write one token of a host and its log entry, leaving `skip` numbers out before it."""
         host.seq += 1 + skip

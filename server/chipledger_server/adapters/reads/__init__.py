@@ -25,10 +25,12 @@ from chipledger_server.adapters.reads import (
     ledger,
     log,
     results,
+    sharing,
     sightings,
     stays,
     waits,
 )
+from chipledger_server.usecases.book.sharing import Position, Touched
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.reading import (
     ChipsAsked,
@@ -84,6 +86,22 @@ class SqlSnapshot:
     def family_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
         """Return the events that bear on one site."""
         return book.family_records(self._connection, when, site=site)
+
+    def outline(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
+        """Return the declarations of a site's family, and its licences."""
+        return sharing.outline(self._connection, when, site=site)
+
+    def site_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
+        """Return the events of a site, and what others say of them."""
+        return sharing.site_records(self._connection, when, site=site)
+
+    def position(self, when: When) -> Position | None:
+        """Return how far the database reaches, or None where it reaches beyond the question."""
+        return sharing.position(self._connection, when)
+
+    def touched(self, since: Position, until: Position) -> Touched:
+        """Return what was written between two positions."""
+        return sharing.touched(self._connection, since, until)
 
     def attested_records(
         self, when: When, *, site: str, kind: str | None = None

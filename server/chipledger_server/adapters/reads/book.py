@@ -18,7 +18,7 @@ _EVENTS = schema.ledger_events.c
 
 def all_records(connection: Connection, when: When) -> list[LedgerRecord]:
     """Return the whole ledger as known at a time."""
-    return _records(connection, when, _EVENTS.id.is_not(None))
+    return read_records(connection, when, _EVENTS.id.is_not(None))
 
 
 _DECLARED = "site-declared"
@@ -27,10 +27,24 @@ _ANSWERING = ("transfer-in", "correction")
 
 
 def family_records(connection: Connection, when: When, *, site: str) -> list[LedgerRecord]:
-    """Return what bears on one site: its family's events, and the licences of its consignees.
+    """Return what bears on one site: its family's events, and the licences of its consignees."""
+    sites, consignees = family_sites(connection, site)
+    licences = _EVENTS.site.is_(None) & _EVENTS.consignee.in_(consignees)
+    own = read_records(connection, when, _EVENTS.site.in_(sites))
+    others = {to for record in own if (to := _destination(record.event)) is not None} - sites
+    answers = _EVENTS.site.in_(others) & _EVENTS.type.in_(_ANSWERING)
+    return [
+        *own,
+        *read_records(connection, when, licences),
+        *(read_records(connection, when, answers) if others else ()),
+    ]
 
-    A family are the sites that ever declared a common ultimate parent or a common consignee, all
-    found by index; which of them hold at `as_of` is the book's to say.
+
+def family_sites(connection: Connection, site: str) -> tuple[set[str], set[str]]:
+    """Return the sites of a site's family, and their consignees, all found by index.
+
+    A family are the sites that ever declared a common ultimate parent or a common consignee;
+    which of them hold at `as_of` is the book's to say.
     """
     sites: set[str] = set()
     found, consignees = {site}, set[str]()
@@ -39,22 +53,14 @@ def family_records(connection: Connection, when: When, *, site: str) -> list[Led
         declared = select(_EVENTS.parent, _EVENTS.consignee).where(
             _EVENTS.type == _DECLARED, _EVENTS.site.in_(sites)
         )
-        rows = connection.execute(declared).all()
+        rows = connection.execute(declared.distinct()).all()
         consignees = {row.consignee for row in rows}
         family = select(_EVENTS.site).where(
             _EVENTS.type == _DECLARED,
             _EVENTS.parent.in_({row.parent for row in rows}) | _EVENTS.consignee.in_(consignees),
         )
-        found = {row.site for row in connection.execute(family)}
-    licences = _EVENTS.site.is_(None) & _EVENTS.consignee.in_(consignees)
-    own = _records(connection, when, _EVENTS.site.in_(sites))
-    others = {to for record in own if (to := _destination(record.event)) is not None} - sites
-    answers = _EVENTS.site.in_(others) & _EVENTS.type.in_(_ANSWERING)
-    return [
-        *own,
-        *_records(connection, when, licences),
-        *(_records(connection, when, answers) if others else ()),
-    ]
+        found = set(connection.execute(family.distinct()).scalars())
+    return sites, consignees
 
 
 def _destination(event: Event) -> str | None:
@@ -85,9 +91,10 @@ def event(connection: Connection, key: str, *, scope: frozenset[str] | None) -> 
     return next(iter(_views(connection, where, 1)), None)
 
 
-def _records(
+def read_records(
     connection: Connection, when: When, condition: ColumnElement[bool]
 ) -> list[LedgerRecord]:
+    """Return the events of a condition as known at a time, in the order they were entered."""
     records = schema.records.c
     of_event = (records.subject == _EVENTS.id) & records.type.in_(BOOKED)
     later = later_statements(connection, condition, known_at_ms=when.known_at_ms)

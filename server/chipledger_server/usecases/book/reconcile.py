@@ -1,20 +1,23 @@
 """The balance of a site, from the database: load, settle what was seen, ask the book.
 
-The arithmetic is :func:`chipledger_book.balance.reconcile`, the same code an auditor runs
-offline. Here is only what it is fed: the events of the site's family, and the sightings of the
-sites that share a licence or an ultimate parent with it. Nothing else of the fleet is read.
+The arithmetic is that of :mod:`chipledger_book.balance`, the same code an auditor runs offline.
+Here is only what it is fed: the events and sightings of the site, and of the sites that share a
+licence or an ultimate parent with it what they ask of these. Nothing else of the fleet is read.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from chipledger_book.balance import Question, linked_sites, reconcile, undeclared
+from chipledger_book.balance import site_report, undeclared
 from chipledger_book.errors import Problem
+from chipledger_book.holding import AtSite, Question, at_site
 from chipledger_book.ledger import Book, fold
 from chipledger_book.report import SiteReport
 from chipledger_book.rules import Tables
+from chipledger_book.terms import day_of
 from chipledger_evidence.appraisal.policy import AppraisalPolicy
+from chipledger_server.usecases.book.sharing import Asked, Position, Sharing, Touched
 from chipledger_server.usecases.limits import CANNOT_SEE
 from chipledger_server.usecases.physical import Patience, Settled, Standing, seen_chips, settle
 from chipledger_server.usecases.reading import HostsAsked, Snapshot, When
@@ -30,11 +33,13 @@ class Measure:
         tables: catalogue, country lists and rule set.
         silence_limit_ms: how long a host may not answer.
         appraisal: what makes a statement a chip's own, and how long it keeps its grade.
+        sharing: what sites share, kept from one question to the next.
     """
 
     tables: Tables
     silence_limit_ms: int
     appraisal: AppraisalPolicy
+    sharing: Sharing = field(default_factory=Sharing, compare=False)
 
     @property
     def stay_rule(self) -> StayRule:
@@ -106,8 +111,7 @@ def balance_of(snapshot: Snapshot, site: str, when: When, measure: Measure) -> S
     Raises:
         BookError: `unknown-site`, or tables that lack what the book holds.
     """
-    book = fold(snapshot.family_records(when, site=site))
-    return Balances(snapshot, book, when, measure).of(site)
+    return Balances(snapshot, None, when, measure).of(site)
 
 
 def all_balances(
@@ -136,32 +140,55 @@ def left_out(
 
 
 class Balances:
-    """Balances at one time, from one snapshot and one book; each site is settled once."""
+    """Balances at one time, from one snapshot; each site is settled once.
 
-    def __init__(self, snapshot: Snapshot, book: Book, when: When, measure: Measure) -> None:
+    Args:
+        snapshot: the database at one moment.
+        book: the ledger, where it is folded already, whole or for one family; None: what is
+            asked for is read site by site.
+        when: the two times of the question.
+        measure: tables and policies.
+    """
+
+    def __init__(self, snapshot: Snapshot, book: Book | None, when: When, measure: Measure) -> None:
         self._snapshot = snapshot
         self._book = book
         self._when = when
         self._measure = measure
-        self._patience = measure.patience(snapshot.downtime(when))
+        self._downtime = snapshot.downtime(when)
+        self._patience = measure.patience(self._downtime)
         self._settled: dict[str, tuple[Settled, ...]] = {}
+        self._sides: dict[str, AtSite] = {}
+        self._books: dict[str, Book] = {}
+        self._unstable: set[str] = set()
+        self.question = Question(as_of_ms=when.as_of_ms, known_at_ms=when.known_at_ms)
+
+    @property
+    def tables(self) -> Tables:
+        """What the verdict is by."""
+        return self._measure.tables
+
+    @property
+    def context(self) -> object:
+        """What holdings depend on besides the database."""
+        versions = tuple(one.digest for one in self.tables.versions())
+        silence = self._measure.silence_limit_ms
+        return versions, day_of(self._when.as_of_ms), silence, tuple(self._downtime)
 
     def of(self, site: str) -> SiteBalance:
-        """Return the balance of one site."""
+        """Return the balance of one site.
+
+        Raises:
+            BookError: `unknown-site`, or tables that lack what the book holds.
+        """
         at = self._when.as_of_ms
-        linked = linked_sites(self._book, site, as_of_ms=at)
-        report = reconcile(
-            self._book,
-            [chip for name in linked for chip in seen_chips(self.settled(name))],
-            self._measure.tables,
-            Question(as_of_ms=at, known_at_ms=self._when.known_at_ms),
-            site=site,
-        )
+        side = self.side(site)
+        shared = self._measure.sharing.of(self, site)
         asked = HostsAsked(when=self._when, scope=None, site=site)
         hosts = self._snapshot.hosts(asked, after="", limit=None)
         heard = [host.last_fresh_ms for host in hosts if host.last_fresh_ms is not None]
         return SiteBalance(
-            report=report,
+            report=site_report(side, self.book(site), shared, self.tables, self.question),
             hosts=len(hosts),
             hosts_silent=sum(self._patience.silent(last, at) for last in heard),
             hosts_never_seen=len(hosts) - len(heard),
@@ -171,10 +198,63 @@ class Balances:
             cannot_see=CANNOT_SEE,
         )
 
+    def book(self, site: str) -> Book:
+        """Return the ledger, at least what bears on a site."""
+        if self._book is not None:
+            return self._book
+        if site not in self._books:
+            self._books[site] = fold(self._snapshot.site_records(self._when, site=site))
+        return self._books[site]
+
+    def side(self, site: str) -> AtSite:
+        """Return one site by itself."""
+        if site not in self._sides:
+            self._sides[site] = at_site(
+                self.book(site),
+                seen_chips(self.settled(site)),
+                self._snapshot.stays(self._when, site=site, rule=self._measure.stay_rule),
+                self.tables,
+                self.question,
+                site=site,
+            )
+        return self._sides[site]
+
+    def asked(self, site: str) -> Asked:
+        """Return what a site asks, and whether only something written can change that."""
+        side = self.side(site)
+        ahead = self.book(site).newest_ms > self._when.as_of_ms
+        return Asked(holding=side.holding(), stable=not ahead and site not in self._unstable)
+
+    def outline(self, site: str) -> Book:
+        """Return declarations and licences of every site that may share anything with one."""
+        return self._book or fold(self._snapshot.outline(self._when, site=site))
+
+    def position(self) -> Position | None:
+        """Return how far this look reaches."""
+        return self._snapshot.position(self._when)
+
+    def touched(self, since: Position) -> Touched:
+        """Return what was written since a position."""
+        until = self._snapshot.position(self._when)
+        if until is None:
+            message = "only a look at everything that there is follows another"
+            raise ValueError(message)
+        return self._snapshot.touched(since, until)
+
     def settled(self, site: str) -> tuple[Settled, ...]:
         """Return what every device of a site's hosts comes to."""
         if site not in self._settled:
-            self._settled[site] = settle_site(self._snapshot, site, self._when, self._patience)
+            rivals = self._snapshot.rivals(self._when, site=site)
+            disputed = self._snapshot.disputed(self._when, site=site)
+            if rivals or disputed:  # who of them counts may turn with any heartbeat
+                self._unstable.add(site)
+            self._settled[site] = settle(
+                self._snapshot.claims(self._when, site=site),
+                rivals,
+                disputed,
+                patience=self._patience,
+                at_ms=self._when.as_of_ms,
+            )
         return self._settled[site]
 
 

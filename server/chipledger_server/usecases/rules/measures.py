@@ -5,19 +5,21 @@ from typing import Final
 
 from chipledger_book.tables import TableVersion, version_of
 from chipledger_server.usecases.book.reconcile import Measure
-from chipledger_server.usecases.book.sharing import Sharing
 from chipledger_server.usecases.rules.proposing import RuleStore
 
 KEPT: Final = 16
 """Sets of tables of which what sites share is kept from one question to the next."""
+TTL_S: Final = 7 * 86_400
+"""How long a proposal waits where nothing is configured."""
 Versions = tuple[TableVersion, ...]
 
 
 class Measures:
     """Measures by time and rule set; what is kept for one set of tables is never another's."""
 
-    def __init__(self, store: RuleStore, base: Measure) -> None:
+    def __init__(self, store: RuleStore, base: Measure, *, ttl_s: int = TTL_S) -> None:
         self._store = store
+        self._ttl_s = ttl_s
         self._base = base
         self._kept: dict[Versions, Measure] = {}
 
@@ -25,6 +27,11 @@ class Measures:
     def store(self) -> RuleStore:
         """Where the tables are kept."""
         return self._store
+
+    @property
+    def ttl_s(self) -> int:
+        """How long a proposal waits for a second person, seconds."""
+        return self._ttl_s
 
     def at(self, known_at_ms: int, rules: str | None = None) -> Measure:
         """Return the measure of a question.
@@ -42,7 +49,7 @@ class Measures:
         key = tables.versions() + tuple(version_of(one) for one in others if one is not None)
         kept = self._kept.get(key)
         if kept is None:
-            kept = replace(self._base, tables=tables, sharing=Sharing())
+            kept = replace(self._base, tables=tables, sharing=self._base.sharing.anew())
             while len(self._kept) >= KEPT:
                 self._kept.pop(next(iter(self._kept)), None)
             self._kept[key] = kept
