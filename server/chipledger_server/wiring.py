@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Final, cast
 
 import structlog
@@ -44,6 +45,7 @@ from chipledger_server.usecases.book.lookout import Looked, Lookout
 from chipledger_server.usecases.rules.measures import Measures
 from chipledger_server.usecases.rules.proposing import begin
 from chipledger_server.usecases.book.reconcile import Measure
+from chipledger_server.usecases.book.sharing import Sharing
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.showing.results import Results, demand_signer
@@ -252,6 +254,7 @@ def measure_of(config: Config) -> Measure:
         tables=tables(),
         silence_limit_ms=config.policy.silence_limit_ms,
         appraisal=shipped_policy(),
+        sharing=Sharing(Lock()),
     )
 
 
