@@ -333,6 +333,7 @@ class FindingView(Answer, frozen=True, kw_only=True):
         late: whether somebody is late now.
         words: what was seen, in a sentence.
         innocent: explanations that need no bad intent.
+        effect: what it does to the balance, in words.
         times: how often it was seen.
         detail: what was seen, as recorded.
     """
@@ -362,6 +363,7 @@ class FindingView(Answer, frozen=True, kw_only=True):
     duties: tuple[DutyView, ...]
     late: bool
     words: str
+    effect: str
     innocent: tuple[str, ...]
     detail: msgspec.Raw
 

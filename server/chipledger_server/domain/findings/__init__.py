@@ -5,6 +5,7 @@ a host or site is resolved when it ends; an *event* has happened and stays open.
 """
 
 from chipledger_book.terms import Severity
+from chipledger_server.domain.findings.effects import effect
 from chipledger_server.domain.findings.innocent import INNOCENT
 from chipledger_server.domain.findings.kinds import (
     HOST_KINDS,
@@ -36,6 +37,7 @@ __all__ = [
     "FindingRecord",
     "Kind",
     "Severity",
+    "effect",
     "encode_detail",
     "extent",
     "finding_id",

@@ -12,11 +12,10 @@ from chipledger_server.usecases.book.reconcile import version_of
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked
 from chipledger_server.usecases.showing.chips import chip_detail
 from chipledger_server.usecases.showing.duties import NEEDS
-from chipledger_server.usecases.showing.findings import finding, worst_first
+from chipledger_server.usecases.showing.findings import worst_first
 from chipledger_server.usecases.showing.hosts import host_detail, host_facts, list_hosts
 from chipledger_server.usecases.showing.results import signed_result
 from chipledger_server.usecases.showing.sites import balance, list_sites, site_detail
-from chipledger_server.web.api.record import appraisal_rule, rule_table
 from chipledger_server.web.api.results import EAT_JWT
 from chipledger_server.web.context import Parts
 from chipledger_server.web.overview import Overview, arrange
@@ -140,45 +139,13 @@ def chip(
     return html(page)
 
 
-@get("/findings/{finding_id:str}", sync_to_thread=True, include_in_schema=False)
-def finding_page(
-    request: ScreenRequest,
-    parts: NamedDependency[Parts],
-    pages: NamedDependency[Pages],
-    travel: NamedDependency[Travel],
-    *,
-    finding_id: FromPath[str],
-) -> Response[str]:
-    """Show one finding with what was seen, as recorded."""
-    with parts.look(request.user, travel.when) as look:
-        found = finding(look, finding_id)
-    page = pages.render("finding.html", reader=request.user, travel=travel, found=found)
-    return html(page)
-
-
-@get("/rules", sync_to_thread=True, include_in_schema=False)
-def rules(
-    request: ScreenRequest,
-    parts: NamedDependency[Parts],
-    pages: NamedDependency[Pages],
-    travel: NamedDependency[Travel],
-) -> Response[str]:
-    """Show the tables that verdicts stand on: source, status, version, digest."""
-    tables = parts.measure.tables
-    every = [table for table in (tables.catalogue, tables.countries, tables.rules) if table]
-    page = pages.render(
-        "rules.html",
-        reader=request.user,
-        travel=travel,
-        tables=[rule_table(table) for table in every],
-        appraisal=appraisal_rule(parts.measure.appraisal),
-        catalogue=tables.catalogue,
-        rules=tables.rules,
-    )
-    return html(page)
-
-
 SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
-    *(overview, site, host, host_result, chip, finding_page, rules),
+    *(
+        overview,
+        site,
+        host,
+        host_result,
+        chip,
+    ),
 )
 """Routes of this module."""
