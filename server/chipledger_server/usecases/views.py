@@ -4,7 +4,6 @@ Times are Unix milliseconds of the collector's clock, in members that end in ``_
 member is always there, null where there is nothing to say.
 """
 
-from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -298,6 +297,7 @@ class TrailStep(Answer, frozen=True, kw_only=True):
 
     Attributes:
         action: what happened: to the fact, or by a person's hand.
+        proposed: whether the step only proposed, and another auditor had to confirm.
         words: what was seen, where it is the fact that changed.
         log_index: its entry in the log, or null while it waits for one.
     """
@@ -310,6 +310,7 @@ class TrailStep(Answer, frozen=True, kw_only=True):
     owner: str | None
     expires_ms: Millis | None
     evidence: tuple[PaperView, ...]
+    proposed: bool
     severity: str | None
     words: str | None
     request: str | None
@@ -524,21 +525,6 @@ class LogPage(Page, frozen=True, kw_only=True):
     items: tuple[LogEntry, ...]
 
 
-class RuleTable(Answer, frozen=True, kw_only=True):
-    """One dated table that verdicts stand on: where it comes from and what it is worth."""
-
-    kind: str
-    id: str
-    version: str
-    status: str
-    digest: Digest
-    source: str
-    valid_from: date
-    valid_to: date | None
-    reviewed_by: str
-    reviewed_on: date
-
-
 class AppraisalRule(Answer, frozen=True, kw_only=True):
     """The policy that turns facts about a chip into its grade.
 
@@ -562,13 +548,6 @@ class AppraisalRule(Answer, frozen=True, kw_only=True):
     device_class: str
     must_pass: tuple[str, ...]
     must_not_fail: tuple[str, ...]
-
-
-class RulesPage(Answer, frozen=True, kw_only=True):
-    """Every table that verdicts stand on now, and the policy that grades chips."""
-
-    items: tuple[RuleTable, ...]
-    appraisal: AppraisalRule
 
 
 class Me(Answer, frozen=True, kw_only=True):

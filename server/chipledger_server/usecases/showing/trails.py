@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chipledger_book.cases import COLLECTOR, CaseRole, CaseState, Step
+from chipledger_book.cases import COLLECTOR, Action, CaseRole, CaseState, Step
 from chipledger_evidence.entry import EntryType
 from chipledger_server.domain.findings import Severity
 from chipledger_server.usecases.reading import FindingsAsked, TrailRow
@@ -29,6 +29,7 @@ _FACTS: Final = {
     "lessened": "shrank",
     "resolved": "resolved",
 }
+_HEAVY: Final = frozenset({"high", "critical"})
 _STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 COLUMNS: Final = (
@@ -36,7 +37,7 @@ COLUMNS: Final = (
     *("finding", "type", "severity_now", "state_now", "present", "site", "subject", "host"),
     *("opened", "owner_now", "episodes"),
     *("step", "at", "action", "by", "role", "reason", "owner", "expires", "evidence"),
-    *("severity", "log_index"),
+    *("proposed_only", "severity", "log_index"),
 )
 """Columns of the CSV: one row for every step of every finding."""
 
@@ -118,14 +119,15 @@ def asked(look: Look, filters: Filters) -> FindingsAsked:
 
 def trail(look: Look, finding: str) -> tuple[TrailStep, ...]:
     """Return everything that happened to a finding that the reader may see, oldest first."""
-    steps = []
-    seen = False
+    steps: list[TrailStep] = []
+    severity: str | None = None
     for row in look.snapshot.trail(finding, look.when):
         if row.kind == EntryType.CASE:
-            steps.append(_by_hand(row))
+            steps.append(_by_hand(row, heavy=severity in _HEAVY))
         else:
-            steps.append(_of_fact(look, row, again=seen))
-            seen = True
+            step = _of_fact(look, row, again=severity is not None)
+            severity = step.severity
+            steps.append(step)
     return tuple(steps)
 
 
@@ -173,7 +175,7 @@ def _no_filter(name: str, value: str, known: Sequence[str]) -> Refusal:
     )
 
 
-def _by_hand(row: TrailRow) -> TrailStep:
+def _by_hand(row: TrailRow, *, heavy: bool) -> TrailStep:
     step = msgspec.json.decode(row.record, type=Step)
     return TrailStep(
         action=step.action,
@@ -184,6 +186,7 @@ def _by_hand(row: TrailRow) -> TrailStep:
         owner=step.owner,
         expires_ms=step.expires,
         evidence=papers(step.evidence),
+        proposed=heavy and step.action in {Action.ACCEPT, Action.CLOSE},
         severity=None,
         words=None,
         request=step.request,
@@ -205,6 +208,7 @@ def _of_fact(look: Look, row: TrailRow, *, again: bool) -> TrailStep:
         owner=None,
         expires_ms=None,
         evidence=(),
+        proposed=False,
         severity=record.get("severity"),
         words=words,
         request=None,
@@ -227,7 +231,7 @@ def _cells(place: int, step: TrailStep) -> tuple[str, ...]:
     return (
         *(str(place), time_text(step.at_ms), step.action, step.by, step.role),
         *(step.reason or step.words or "", step.owner or "", expires, evidence),
-        *(step.severity or "", index),
+        *("yes" if step.proposed else "no", step.severity or "", index),
     )
 
 

@@ -4,11 +4,12 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from chipledger_server.web.screens import entering, fleet, importing, ledger, session, waits
+from chipledger_server.web.screens import cases, entering, fleet, importing, ledger, session, waits
 
 SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *session.SCREENS,
     *fleet.SCREENS,
+    *cases.SCREENS,
     *ledger.SCREENS,
     *entering.SCREENS,
     *importing.SCREENS,
