@@ -40,6 +40,10 @@ LISTS: Final = (
         "/api/v1/log/{index:int}",
         "/",
         "/rules",
+        "/ledger",
+        "/ledger/new",
+        "/ledger/new/{kind:str}",
+        "/ledger/import",
     ),
 )
 """Every principal may ask; the answer holds nothing of a foreign site."""
@@ -62,7 +66,12 @@ HIDDEN: Final = (
 """What is foreign is as unknown as what does not exist."""
 
 FORMS: Final = ("/login", "/logout", "/enter")
-"""The only routes that take a form."""
+"""The only routes that take a form from anybody."""
+
+IN_SESSION: Final = (
+    *("/ledger/check", "/ledger/enter", "/ledger/import/check", "/ledger/import/enter"),
+)
+"""Routes that take a form from somebody who is logged in."""
 
 POSTED: Final = ("/api/v1/ledger/imports", "/api/v1/findings/{finding_id:str}/actions")
 """Doors of the API that enter something; each has tests of its own for who may."""
@@ -88,6 +97,7 @@ def filled(path: str, johor: Johor) -> str:
         "{finding_id:str}": johor.findings["silent-host"],
         "{event_id:str}": johor.events["servers"],
         "{index:int}": "4",
+        "{kind:str}": "correction",
         "{name:str}": "chipledger.css",
         "{ticket:str}": "p-no.1.no",
     }
@@ -107,7 +117,7 @@ def asked(path: str, johor: Johor, token: str) -> Response:
 def test_every_route_stands_in_the_matrix(door: Door) -> None:
     """Nothing answers GET or POST that is not listed here."""
     assert routes(door, "GET") == {*PUBLIC, *GUARDED}
-    assert routes(door, "POST") == {*FORMS, *POSTED}
+    assert routes(door, "POST") == {*FORMS, *IN_SESSION, *POSTED}
     assert routes(door, "PUT") | routes(door, "PATCH") | routes(door, "DELETE") == set()
 
 
@@ -201,6 +211,24 @@ def test_forms_of_other_pages_are_refused(path: str, headers: dict[str, str], jo
 
     assert answer.status_code == 403
     assert "forged-form" in answer.text
+
+
+@pytest.mark.parametrize("path", IN_SESSION)
+@pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "same-site"}], ids=["silent", "other"])
+def test_forms_of_other_pages_are_refused_in_a_session_too(
+    path: str, headers: dict[str, str], johor: Johor
+) -> None:
+    """A session does not make another page's form ours; without one there is nothing to do."""
+    session = johor.door.log_in(johor.door.token(Role.ADMINISTRATOR))
+    cookie = {"cookie": f"chipledger_session={session}"}
+    file = {"file": ("a.csv", b"x")} if path.endswith("import/check") else None
+    form = {"kind": "received", "packed": "x"}
+    with TestClient(johor.door.app) as client:
+        answer = client.post(path, data=form, files=file, headers={**headers, **cookie})
+        nobody = client.post(path, data=form, files=file, headers=OWN_FORM)
+
+    assert (answer.status_code, "forged-form" in answer.text) == (403, True)
+    assert nobody.status_code == 401
 
 
 def test_a_form_of_our_own_page_is_taken(johor: Johor) -> None:
