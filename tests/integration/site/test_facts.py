@@ -39,9 +39,10 @@ def test_a_late_shipment_is_a_case_with_words(scene: Scene) -> None:
     )
     scene.enter(declared(site_of("johor")), sent)
     look(scene)
-    items = {one["type"]: one for one in Door(scene).read("/findings")["items"]}
+    door = Door(scene)
+    items = {one["type"]: one for one in door.read("/findings")["items"]}
     found = items["in-transit-late"]
-    page = text_of(Door(scene).page(f"/findings/{found['id']}"))
+    page = text_of(door.page(f"/findings/{found['id']}"))
 
     assert sorted(items) == ["in-transit-late", "late-event"]
     assert found["site"] == "johor"
