@@ -74,14 +74,18 @@ def _answered_at(view: View, standing: Standing, items: Sequence[Item]) -> int:
 
 
 def missing(view: View) -> Iterator[Found]:
-    """Yield the booked chips that answered once and do not now, by arrival and model."""
+    """Yield the booked chips that answered once and do not now, by arrival and model.
+
+    Those known by number alone are of no arrival: they are one fact of the site and model.
+    """
     groups: dict[Key, list[Absence]] = defaultdict(list)
     for sku, standing in view.standings.items():
         for absence in standing.absences:
             if not view.elsewhere.explains(absence):
-                groups[absence.item.event, sku].append(absence)
-    for (event, sku), absences in groups.items():
-        yield from _absences(view, f"{event}:{sku}", sku, absences)
+                whose = view.site if absence.counted else absence.item.event
+                groups[whose, sku].append(absence)
+    for (whose, sku), absences in groups.items():
+        yield from _absences(view, f"{whose}:{sku}", sku, absences)
 
 
 def _absences(view: View, key: str, sku: str, absences: Sequence[Absence]) -> Iterator[Found]:
@@ -89,11 +93,11 @@ def _absences(view: View, key: str, sku: str, absences: Sequence[Absence]) -> It
     dues = [due for due, _ in timed if due is not None]
     if not dues:
         return
-    event = absences[0].item.event
+    events = {one.item.event for one in absences}
     yield Wait(
         kind=WaitKind.ABSENCE,
         site=view.site,
-        event=event,
+        event=None if absences[0].counted else absences[0].item.event,
         chip=None,
         key=key,
         owner=view.operator,
@@ -111,7 +115,7 @@ def _absences(view: View, key: str, sku: str, absences: Sequence[Absence]) -> It
                 since_ms=min(one.since_ms for one in late),
                 counts={sku: len(late)},
                 owner=view.operator,
-                events=[event],
+                events=events,
                 chips=[label(one.chip) for one in late if one.chip is not None],
                 detail={
                     "silent": sum(one.silent for one in late),

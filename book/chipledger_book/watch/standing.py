@@ -16,24 +16,9 @@ from chipledger_book.movements import LostOrStolen, RmaOut
 from chipledger_book.physical import ChipState, SeenChip, Stay
 from chipledger_book.rows import ModelAtSite
 from chipledger_book.stock import ModelStock, changed, draw, stock_of
+from chipledger_book.timers import Timer
 from chipledger_book.watch.look import Look
-
-
-@dataclass(slots=True, kw_only=True)
-class Past:
-    """One chip's history at one site.
-
-    Attributes:
-        chip: as it was seen, with every name that it ever gave.
-        first_ms: first fresh sighting.
-        last_ms: last fresh sighting.
-        runs: first and last fresh sighting of each stay, oldest first.
-    """
-
-    chip: SeenChip
-    first_ms: int
-    last_ms: int
-    runs: Sequence[tuple[int, int]] = ()
+from chipledger_book.watch.vanishing import Leaving, Past, unaccounted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +30,14 @@ class Absence:
         chip: the chip, or None where only its number is known.
         since_ms: its last fresh sighting.
         silent: whether its host is silent too; else its host answers without it, or is gone.
+        counted: whether the thing is known by number alone, so that it may be any of its model.
     """
 
     item: Item
     chip: SeenChip | None
     since_ms: int
     silent: bool
+    counted: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,7 +71,7 @@ def standings(look: Look) -> dict[str, Standing]:
     stock = stock_of(look.book, look.site, at, catalogue)
     seen = sightings(look.scene.seen(look.site), (), catalogue, look.gauge.day).by_sku
     past = _by_model(look, seen)
-    explaining = _explaining(look)
+    papers = _Papers(look)
     return {
         sku: _standing(
             ModelAtSite(
@@ -94,10 +81,43 @@ def standings(look: Look) -> dict[str, Standing]:
                 declared=0,
             ),
             past.get(sku, {}),
-            explaining.get(sku, ()),
+            papers,
         )
         for sku in sorted({*stock, *seen, *past})
     }
+
+
+class _Papers:
+    """What papers say of chips that do not answer.
+
+    Attributes:
+        explaining: model → events that say why booked chips do not, oldest first.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._gauge = look.gauge
+        self._sent_ms = {str(rma.id): rma.event.occurred_at_ms for rma in look.moves(RmaOut)}
+        self.explaining = _explaining(look)
+
+    def until(self, at_ms: int) -> int:
+        """Return how long after a paper a chip may still answer."""
+        return self._gauge.due_ms(Timer.DEPARTURE, at_ms) or at_ms
+
+    def leaving(self, standing: Standing) -> Iterator[Leaving]:
+        """Yield what left, rests, or is explained to be away, of one model.
+
+        An RMA counts from when it was sent, not from when the vendor said so.
+        """
+        stock = standing.model.stock
+        for item in (*stock.departures(), *stock.stored):
+            at_ms = self._sent_ms.get(item.event, item.occurred_at_ms)
+            yield Leaving(at_ms=at_ms, chips=item.chips, names=item.names)
+        for event, items in self.explaining.get(standing.model.sku.sku, ()):
+            left = sum(standing.explained.get(event, {}).values())
+            for item in items:
+                chips = min(left, item.chips)
+                left -= chips
+                yield Leaving(at_ms=item.occurred_at_ms, chips=chips, names=item.names)
 
 
 def _oldest_first(stock: ModelStock) -> ModelStock:
@@ -113,9 +133,7 @@ def _oldest_first(stock: ModelStock) -> ModelStock:
     return aged
 
 
-def _standing(
-    model: ModelAtSite, past: Mapping[str, Past], explaining: Sequence[tuple[str, list[Item]]]
-) -> Standing:
+def _standing(model: ModelAtSite, past: Mapping[str, Past], papers: _Papers) -> Standing:
     arrived = {item.key: item for item in model.stock.arrivals()}
     ever = match(arrived.values(), (one.chip for one in past.values()))
     standing = Standing(
@@ -125,20 +143,48 @@ def _standing(
         past=past,
         over=[chip for chip in model.matching.off_book if chip.state is not ChipState.DISPUTED],
     )
-    holes = {item.key: model.left[item.key] for item in model.items}
+    counted = _counted(arrived.values(), past.values())
     silent = list(_silent(standing))
+    never = _never({item.key: model.left[item.key] for item in model.items}, ever, counted)
     open_now = _Open(
-        gone=Counter({key: max(0, hole - ever.left[key]) for key, hole in holes.items()}),
+        gone=Counter({item.key: model.left[item.key] for item in model.items}) - never,
         silent=Counter(absence.item.key for absence in silent),
-        never=Counter({key: min(hole, ever.left[key]) for key, hole in holes.items()}),
+        never=never,
     )
-    _explain(standing, open_now, explaining)
+    _explain(standing, open_now, papers.explaining.get(model.sku.sku, ()))
     standing.never = dict(+open_now.never)
     standing.absences = [
-        *_vanished(standing, ever, open_now.gone),
+        *_vanished(
+            standing, ever, {key: n for key, n in open_now.gone.items() if key not in counted}
+        ),
+        *_by_number(
+            standing, ever, {key: n for key, n in open_now.gone.items() if key in counted}, papers
+        ),
         *_newest(silent, open_now.silent),
     ]
     return standing
+
+
+def _counted(items: Iterable[Item], past: Iterable[Past]) -> frozenset[str]:
+    """Return the keys of the things that no chip here can be compared with by a name."""
+    kinds = {kind for kind in KINDS for one in past if getattr(one.chip, kind)}
+    return frozenset(item.key for item in items if kinds.isdisjoint(item.names))
+
+
+def _never(holes: Mapping[str, int], ever: Matching, counted: frozenset[str]) -> Counter[str]:
+    """Return how many chips of each hole never answered.
+
+    Of a thing with a name as many as no chip ever filled; of the others together as many, the
+    youngest arrivals first, because the oldest are filled first.
+    """
+    found = Counter(
+        {key: min(hole, ever.left[key]) for key, hole in holes.items() if key not in counted}
+    )
+    left = sum(ever.left[key] for key in counted)
+    for key in sorted(counted & holes.keys(), reverse=True):
+        found[key] = min(holes[key], left)
+        left -= found[key]
+    return +found
 
 
 def _attested(ever: Matching, past: Mapping[str, Past]) -> dict[str, list[int]]:
@@ -215,6 +261,34 @@ def _vanished(standing: Standing, ever: Matching, gone: Mapping[str, int]) -> It
             yield Absence(item=item, chip=None, since_ms=item.occurred_at_ms, silent=False)
 
 
+def _by_number(
+    standing: Standing, ever: Matching, gone: Mapping[str, int], papers: _Papers
+) -> Iterator[Absence]:
+    """Yield the absences of things known by number, with the chips that no paper accounts for."""
+    if not any(gone.values()):
+        return
+    matching = standing.model.matching
+    once = (
+        standing.past[chip]
+        for chip in ever.by_count
+        if chip not in matching.by_identity and chip not in matching.by_count
+    )
+    lost = unaccounted(once, papers.leaving(standing), papers.until)
+    wanted = sum(gone.values())
+    chips = iter(lost[-wanted:])
+    for key in sorted(gone):
+        item = standing.arrived[key]
+        for _ in range(gone[key]):
+            past = next(chips, None)
+            yield Absence(
+                item=item,
+                chip=None if past is None else past.chip,
+                since_ms=item.occurred_at_ms if past is None else past.last_ms,
+                silent=False,
+                counted=True,
+            )
+
+
 def _silent(standing: Standing) -> Iterator[Absence]:
     """Yield the booked chips whose host, or which themselves, no longer answer."""
     matching = standing.model.matching
@@ -223,7 +297,8 @@ def _silent(standing: Standing) -> Iterator[Absence]:
         if chip.state is ChipState.SILENT and key is not None:
             item, past = standing.arrived[key], standing.past.get(chip.chip_id)
             since = item.occurred_at_ms if past is None else past.last_ms
-            yield Absence(item=item, chip=chip, since_ms=since, silent=True)
+            counted = chip.chip_id in matching.by_count
+            yield Absence(item=item, chip=chip, since_ms=since, silent=True, counted=counted)
 
 
 def _newest(absences: Iterable[Absence], wanted: Mapping[str, int]) -> Iterator[Absence]:

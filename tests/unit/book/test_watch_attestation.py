@@ -1,11 +1,13 @@
 """Booked and not answering, and answering on no book: when it is said, and when not."""
 
+from msgspec.structs import replace
+
 from chipledger_book.events import ByChip, ChipRef, event_id
 from chipledger_book.terms import Severity
 from chipledger_book.timers import Timer
 from chipledger_book.watch import FactKind, WaitKind
 from chipledger_testing.book import H100, T4, ms, received, uuid
-from chipledger_testing.movements import named, of, sent_back, stored
+from chipledger_testing.movements import confirmed, named, of, sent_back, stored
 from chipledger_testing.watching import Story, days, limit_ms, stay, stays
 
 ARRIVED = ms(2026, 3)
@@ -122,6 +124,27 @@ def test_chips_known_by_number_alone_are_missing_by_number() -> None:
     )
 
     assert story.fact(FactKind.MISSING, ABSENCE + 1).pieces == 3
+
+
+def test_a_chip_taken_without_a_paper_keeps_its_time_among_honest_returns() -> None:
+    """By number no paper names a chip: one went in June, others are sent back all the time."""
+    weeks = [GONE + days(7 * week) for week in range(1, 9)]
+    sent = [sent_back(of(1), case=f"C-{week}", at=week) for week in weeks]
+    words = [replace(confirmed(rma), occurred_at_ms=rma.occurred_at_ms + days(5)) for rma in sent]
+    left = [stay(10 + place, SEEN, week) for place, week in enumerate(weeks)]
+    story = Story(
+        events=(received(20), *sent, *words),
+        history=(*stays(range(9), SEEN), stay(9, SEEN, GONE), *left, *stays((18, 19), SEEN)),
+    )
+
+    assert story.facts(FactKind.MISSING, ABSENCE) == ()
+    for at in (ABSENCE + 1, ABSENCE + days(20), ms(2026, 10)):
+        fact = story.fact(FactKind.MISSING, at)
+        assert (fact.pieces, fact.since_ms, fact.key) == (1, GONE, f"johor:{H100}")
+    honest = Story(
+        events=story.events, history=(*stays(range(10), SEEN), *left, *stays((18, 19), SEEN))
+    )
+    assert FactKind.MISSING not in honest.kinds(ms(2026, 10))
 
 
 def test_what_was_sent_back_is_its_rmas_and_not_missing() -> None:
