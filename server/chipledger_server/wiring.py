@@ -16,8 +16,8 @@ from chipledger_book.shipped import tables
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.gpu.roots import NVIDIA, RootPin, TrustAnchors
 from chipledger_evidence.keys import Signer
-from chipledger_server.adapters.case_desk import SqlCases
 from chipledger_evidence.nonce import MIN_KEY_BYTES
+from chipledger_server.adapters.case_desk import SqlCases
 from chipledger_server.adapters.clock import SystemClock
 from chipledger_server.adapters.database import (
     Reader,
@@ -33,21 +33,21 @@ from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.party_keys import SqlPartyKeys
 from chipledger_server.adapters.people import SqlCodes, SqlPeople
 from chipledger_server.adapters.proposals import SqlProposals
-from chipledger_server.adapters.rules import SqlRules
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.adapters.result_key import load_result_key, new_result_key
+from chipledger_server.adapters.rules import SqlRules
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.rounds import TEST_MARK
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.book.lookout import Looked, Lookout
-from chipledger_server.usecases.rules.measures import Measures
-from chipledger_server.usecases.rules.proposing import begin
 from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.book.sharing import Sharing
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
 from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.rules.measures import Measures
+from chipledger_server.usecases.rules.proposing import begin
 from chipledger_server.usecases.showing.results import Results, demand_signer
 from chipledger_server.web.asgi import App
 from chipledger_server.web.auth import Gate, session_key
@@ -171,12 +171,12 @@ def _make_database(path: Path, name: str, *, administrator: str) -> str:
     now_ms = SystemClock().now_ms()
     write_secret(path, b"")
     engine = for_writing(open_engine(path))
-        begin(SqlRules(engine), hand)
     try:
         migrate(engine)
         with engine.begin() as connection:
             make_collector(connection, name=name, now_ms=now_ms)
         hand = Hand(principal="init", now_ms=now_ms, entropy=system_entropy)
+        begin(SqlRules(engine), hand)
         new = NewPrincipal(name=administrator, role=Role.ADMINISTRATOR, sites=None)
         return add_principal(new, SqlPeople(engine), hand).token
     finally:
@@ -206,7 +206,6 @@ class Desk:
         party_keys: keys that parties sign with.
     """
 
-    measures: Measures
     config: Config
     hand: Hand
     people: SqlPeople
@@ -214,6 +213,7 @@ class Desk:
     ledger: SqlLedger
     reads: SqlReads
     measure: Measure
+    measures: Measures
     proposals: SqlProposals
     party_keys: SqlPartyKeys
 
@@ -224,8 +224,6 @@ def open_desk(config: Config) -> Desk:
     Raises:
         ServerError: `not-initialised` or `database-too-new`.
     """
-    now_ms = SystemClock().now_ms()
-    measures = Measures(SqlRules(engine), measure_of(config))
     if not config.database.path.exists():
         raise ServerError(
             Code.NOT_INITIALISED,
@@ -234,6 +232,8 @@ def open_desk(config: Config) -> Desk:
         )
     engine = open_engine(config.database.path)
     check_version(engine)
+    now_ms = SystemClock().now_ms()
+    measures = _measures_of(config, engine)
     return Desk(
         config=config,
         hand=Hand(principal=f"local:{os.getuid()}", now_ms=now_ms, entropy=system_entropy),
@@ -246,6 +246,11 @@ def open_desk(config: Config) -> Desk:
         proposals=SqlProposals(engine),
         party_keys=SqlPartyKeys(engine),
     )
+
+
+def _measures_of(config: Config, engine: Reader) -> Measures:
+    """Return what balances are measured by, by time and rule set."""
+    return Measures(SqlRules(engine), measure_of(config))
 
 
 def measure_of(config: Config) -> Measure:
@@ -287,17 +292,18 @@ def gate_of(config: Config, people: SqlPeople) -> Gate:
 def site_of(config: Config, engine: Reader, clock: Clock) -> App:
     """Return the application of screens and API, to stand behind the agents' doors."""
     people = SqlPeople(engine)
-        cases=SqlCases(engine),
+    measures = _measures_of(config, engine)
     parts = Parts(
         name=config.collector.name,
         reads=SqlReads(engine),
         gate=gate_of(config, people),
-        measures=Measures(SqlRules(engine), measure_of(config)),
+        measures=measures,
         now_ms=clock.now_ms,
         results=Results(build=BUILD, signer=load_result_key(config.secrets.result_key)),
         ledger=SqlLedger(engine),
         party_keys=SqlPartyKeys(engine),
         proposal_ttl_s=config.policy.proposal_ttl_s,
         entropy=system_entropy,
+        cases=SqlCases(engine),
     )
     return cast("App", build_app(parts))  # Litestar types the same shapes in its own words
