@@ -32,6 +32,7 @@ from chipledger_server.adapters.files import publish, write_secret
 from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.party_keys import SqlPartyKeys
 from chipledger_server.adapters.people import SqlCodes, SqlPeople
+from chipledger_server.adapters.periods import SqlPeriods
 from chipledger_server.adapters.proposals import SqlProposals
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.adapters.result_key import load_result_key, new_result_key
@@ -45,6 +46,7 @@ from chipledger_server.usecases.book.lookout import Looked, Lookout
 from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.book.sharing import Sharing
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
+from chipledger_server.usecases.periods.store import PeriodDesk
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.rules.measures import Measures
 from chipledger_server.usecases.rules.proposing import begin
@@ -204,6 +206,7 @@ class Desk:
         measures: the same for other times and other rule sets.
         proposals: what takes two people, of hosts.
         party_keys: keys that parties sign with.
+        periods: closing periods.
     """
 
     config: Config
@@ -216,6 +219,7 @@ class Desk:
     measures: Measures
     proposals: SqlProposals
     party_keys: SqlPartyKeys
+    periods: PeriodDesk
 
 
 def open_desk(config: Config) -> Desk:
@@ -245,6 +249,18 @@ def open_desk(config: Config) -> Desk:
         measures=measures,
         proposals=SqlProposals(engine),
         party_keys=SqlPartyKeys(engine),
+        periods=_period_desk(engine, measures),
+    )
+
+
+def _period_desk(engine: Reader, measures: Measures) -> PeriodDesk:
+    """Return what closing periods works with."""
+    return PeriodDesk(
+        store=SqlPeriods(engine),
+        reads=SqlReads(engine),
+        ledger=SqlLedger(engine),
+        measures=measures.at,
+        code=BUILD,
     )
 
 
@@ -270,7 +286,8 @@ def look_around(config: Config, now_ms: int) -> Sequence[Looked]:
     try:
         with SqlReads(engine).snapshot() as snapshot:
             times = When(as_of_ms=now_ms, known_at_ms=now_ms)
-            lookout = Lookout(snapshot, times, measure_of(config))
+            measure = _measures_of(config, engine).at(now_ms)
+            lookout = Lookout(snapshot, times, measure)
             found.extend(lookout.around(snapshot.looked_scopes(), _not_watched))
     finally:
         engine.dispose()
@@ -305,5 +322,6 @@ def site_of(config: Config, engine: Reader, clock: Clock) -> App:
         proposal_ttl_s=config.policy.proposal_ttl_s,
         entropy=system_entropy,
         cases=SqlCases(engine),
+        periods=_period_desk(engine, measures),
     )
     return cast("App", build_app(parts))  # Litestar types the same shapes in its own words

@@ -11,6 +11,7 @@ from chipledger_server.usecases.book.standing import SigningLedger
 from chipledger_server.usecases.cases import CaseDesk
 from chipledger_server.usecases.party_keys import Registry
 from chipledger_server.usecases.people import Hand
+from chipledger_server.usecases.periods.store import PeriodDesk
 from chipledger_server.usecases.reading import Reads, When
 from chipledger_server.usecases.rules.measures import Measures
 from chipledger_server.usecases.showing import Look
@@ -36,6 +37,7 @@ class Parts:
         proposal_ttl_s: how long a proposal waits for its second person.
         entropy: source of randomness.
         cases: findings, to act on.
+        periods: closing periods.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Parts:
     proposal_ttl_s: int
     entropy: Entropy
     cases: CaseDesk
+    periods: PeriodDesk
 
     def hand(self, principal: Principal) -> Hand:
         """Return the hand of a principal that acts now."""

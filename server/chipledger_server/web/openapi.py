@@ -18,6 +18,7 @@ from chipledger_evidence.keys import Jwk
 from chipledger_server.usecases import views
 from chipledger_server.usecases.book.entering import Imported
 from chipledger_server.usecases.book.reconcile import SiteBalance
+from chipledger_server.usecases.periods.showing import DuePage, PeriodDetail, PeriodsPage
 from chipledger_server.usecases.showing import sites
 from chipledger_server.usecases.showing.waits import WaitsPage
 from chipledger_server.web.api.cases import StepAsked
@@ -45,6 +46,9 @@ ANSWERS: Final[tuple[Any, ...]] = (
     views.RulesPage,
     sites.SitesPage,
     sites.SiteDetail,
+    PeriodsPage,
+    PeriodDetail,
+    DuePage,
     SiteBalance,
     Imported,
     WaitsPage,

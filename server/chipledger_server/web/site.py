@@ -17,9 +17,19 @@ from litestar.middleware import DefineMiddleware
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from chipledger_book.reports.writing import STYLE_SOURCE
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Code, Refusal
-from chipledger_server.web.api import cases, fleet, imports, record, results, sites, waits
+from chipledger_server.web.api import (
+    cases,
+    fleet,
+    imports,
+    periods,
+    record,
+    results,
+    sites,
+    waits,
+)
 from chipledger_server.web.api.asking import provide_paging, provide_times, refuse_unknown
 from chipledger_server.web.auth import SESSION_COOKIE
 from chipledger_server.web.context import Parts
@@ -34,7 +44,7 @@ API: Final = "/api/v1"
 _LOG: Final = structlog.get_logger("chipledger.site")
 _TYPES: Final = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 _CSP: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    f"default-src 'none'; style-src 'self' {STYLE_SOURCE}; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final[Mapping[str, str]] = {
@@ -117,6 +127,7 @@ def api_router() -> Router:
             *(sites.sites, sites.site, sites.balance, sites.site_hosts, sites.site_devices),
             *(fleet.hosts, fleet.host, fleet.host_chain, fleet.chips, fleet.chip),
             *(results.host_result, results.result_key),
+            *(periods.periods, periods.period, periods.document, periods.report, periods.due),
             imports.imports,
             *waits.ROUTES,
         ],

@@ -43,7 +43,7 @@ def desk(scene: Scene) -> PeriodDesk:
         store=SqlPeriods(scene.engine),
         reads=scene.reads,
         ledger=SqlLedger(scene.engine),
-        measure=scene.measure,
+        measures=lambda _: scene.measure,
         code="chipledger test",
     )
 

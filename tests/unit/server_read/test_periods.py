@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -277,12 +278,12 @@ def _leaves(scene: Scene) -> list[bytes]:
     return found
 
 
-def _record(scene: Scene, subject: str) -> dict[str, dict[str, str]]:
+def _record(scene: Scene, subject: str) -> dict[str, Any]:
     with scene.engine.connect() as connection:
         found = connection.execute(
             select(schema.records.c.record).where(schema.records.c.subject == subject)
         ).scalar_one()
-    return msgspec.json.decode(bytes(found), type=dict)
+    return msgspec.json.decode(bytes(found), type=dict[str, Any])
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 7, 8, 9, 31, 64, 100])

@@ -89,7 +89,7 @@ def freeze(ask: Freezing, desk: PeriodDesk, hand: Hand, who: Principal | None) -
             snapshot=snapshot,
             site=ask.site,
             known_at_ms=hand.now_ms,
-            measure=desk.measure,
+            measure=desk.measures(hand.now_ms),
             code=desk.code,
         )
         course = None if old is None else course_of(old, family.book)
@@ -254,7 +254,7 @@ def sign_off(
             snapshot=snapshot,
             site=site,
             known_at_ms=hand.now_ms,
-            measure=desk.measure,
+            measure=desk.measures(hand.now_ms),
             code=desk.code,
         ).book
     course = course_of(wanted, book)
@@ -268,8 +268,9 @@ def sign_off(
         role=role,
         balance=wanted.digest,
     )
+    tables = desk.measures(hand.now_ms).tables
     speaker = Speaker(role=BookRole(role), party=_party(book, site, role, hand))
-    return wanted, enter(event, desk.ledger, desk.measure.tables, hand, speaker=speaker)
+    return wanted, enter(event, desk.ledger, tables, hand, speaker=speaker)
 
 
 def signing_role(who: Principal) -> Literal["operator", "auditor"]:

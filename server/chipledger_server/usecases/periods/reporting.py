@@ -64,11 +64,12 @@ def report_of(
             hint="both ends are inclusive days, UTC",
         )
     chosen = _chosen(ask, desk)
+    known_at_ms = ask.known_at_ms if chosen is None else chosen.known_at_ms
     family = Family(
         snapshot=snapshot,
         site=ask.site,
-        known_at_ms=ask.known_at_ms if chosen is None else chosen.known_at_ms,
-        measure=desk.measure,
+        known_at_ms=known_at_ms,
+        measure=desk.measures(known_at_ms),
         code=desk.code,
     )
     first = _source(ask, desk, family, chosen, snapshot)
@@ -82,7 +83,7 @@ def report_of(
         Material(
             sources=[first, *(_draft(name, ask, family) for name in others)],
             book=family.book,
-            tables=desk.measure.tables,
+            tables=family.measure.tables,
             sites=sites,
             claimed=_claimed(family.book, sites, ask.last_day),
             made_by=desk.code,
@@ -114,7 +115,7 @@ def _source(
         snapshot=snapshot,
         site=ask.site,
         known_at_ms=ask.known_at_ms,
-        measure=desk.measure,
+        measure=desk.measures(ask.known_at_ms),
         code=desk.code,
     )
     stage = str(course_of(chosen, now.book).stage)

@@ -1,6 +1,6 @@
 """Where frozen documents are kept, and what a freeze needs of the database besides a snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,12 +72,12 @@ class PeriodDesk:
         store: frozen documents.
         reads: everything that can be looked at.
         ledger: where sign-offs are entered.
-        measure: tables and policy.
+        measures: what was known at → tables and policy that hold then.
         code: name and version of this software.
     """
 
     store: PeriodStore
     reads: Reads
     ledger: Ledger
-    measure: Measure
+    measures: Callable[[int], Measure]
     code: str

@@ -4,7 +4,16 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from chipledger_server.web.screens import cases, entering, fleet, importing, ledger, session, waits
+from chipledger_server.web.screens import (
+    cases,
+    closing,
+    entering,
+    fleet,
+    importing,
+    ledger,
+    session,
+    waits,
+)
 
 SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *session.SCREENS,
@@ -13,6 +22,7 @@ SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *ledger.SCREENS,
     *entering.SCREENS,
     *importing.SCREENS,
+    *closing.SCREENS,
     *waits.SCREENS,
 )
 """Every route of the screens."""
