@@ -11,6 +11,12 @@ from chipledger_server.usecases.reading import FindingRow, FindingsAsked
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import ANOTHER_HOST, ANOTHER_SITE, Look
 from chipledger_server.usecases.showing.duties import duties_of, explanation_view, ruling_view
+from chipledger_server.usecases.showing.facts import (
+    fact_words,
+    innocent_facts,
+    is_fact,
+    own_fact,
+)
 from chipledger_server.usecases.views import FindingView
 
 _KINDS: Final = frozenset(Kind)
@@ -91,7 +97,7 @@ def view(look: Look, row: FindingRow) -> FindingView:
         late=any(duty.late and duty.done_ms is None for duty in owed),
         words=words,
         effect=effect(row.type, detail),
-        innocent=tuple(INNOCENT[kind]) if kind else (),
+        innocent=_innocent(kind, row.type),
         detail=msgspec.Raw(encode_detail(detail)),
     )
 
@@ -100,6 +106,8 @@ def shown_detail(look: Look, type_: str, detail: Mapping[str, Any]) -> tuple[dic
     """Return what of a detail a reader may see, and the same in words."""
     kind = Kind(type_) if type_ in _KINDS else None
     shown = redacted(detail, look)
+    if is_fact(type_):
+        shown = own_fact(shown, look)
     if kind is Kind.IDENTITY_CHANGED:
         shown = _own_names(shown, look)
     if kind is Kind.COUNTER_BACKWARD and look.scope is not None:
@@ -153,9 +161,17 @@ def _without(change: str, name: str) -> str:
 
 def _words(kind: Kind | None, detail: Mapping[str, Any], name: str) -> str:
     """Return what was seen in a sentence; a finding of an older version may lack a member."""
-    if kind is None:
-        return name.replace("-", " ")
     try:
-        return in_words(kind, detail)
+        if kind is not None:
+            return in_words(kind, detail)
+        if is_fact(name):
+            return fact_words(name, detail)
     except KeyError:
-        return name.replace("-", " ")
+        pass
+    return name.replace("-", " ")
+
+
+def _innocent(kind: Kind | None, name: str) -> tuple[str, ...]:
+    if kind is not None:
+        return tuple(INNOCENT[kind])
+    return tuple(innocent_facts(name)) if is_fact(name) else ()
