@@ -480,6 +480,10 @@ class Snapshot(Protocol):
         """Return events of the ledger, what happened last first."""
         ...
 
+    def log_index(self, subjects: Collection[str]) -> Mapping[str, int]:
+        """Return where records about events stand in the log; without those that wait."""
+        ...
+
     def log_entries(
         self, *, scope: frozenset[str] | None, after: int, limit: int
     ) -> Sequence[LogEntry]:

@@ -389,6 +389,37 @@ class EventView(Answer, frozen=True, kw_only=True):
     record: msgspec.Raw
 
 
+class StatementView(Answer, frozen=True, kw_only=True):
+    """Who stands behind an event, and how that is known.
+
+    Attributes:
+        strength: party-key, passkey, session, document or attested; only the first is a signature.
+        words: the same in words.
+        principal: the account that entered it, or the thumbprint of the key that signed.
+        signed: what the party signed, as a compact JWS; null where nobody signed.
+    """
+
+    role: str
+    party: str | None
+    strength: str
+    words: str
+    principal: str
+    stated_ms: Millis
+    signed: str | None
+
+
+class EventDetail(EventView, frozen=True, kw_only=True):
+    """One event of the ledger, with all who stand behind it by then.
+
+    Attributes:
+        statements: those it was entered with, and those who spoke later.
+        log_index: where its record stands in the log; null until the sequencer has placed it.
+    """
+
+    statements: tuple[StatementView, ...]
+    log_index: int | None
+
+
 class PartyKeyView(Answer, frozen=True, kw_only=True):
     """A key of a party, and what has become of it.
 

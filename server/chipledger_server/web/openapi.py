@@ -22,6 +22,7 @@ from chipledger_server.usecases.periods.showing import DuePage, PeriodDetail, Pe
 from chipledger_server.usecases.showing import sites
 from chipledger_server.usecases.showing.waits import WaitsPage
 from chipledger_server.web.api.cases import StepAsked
+from chipledger_server.web.api.entering import EntryAnswer, EntryRefused
 from chipledger_server.web.api.imports import ImportRefused
 from chipledger_server.web.context import Parts
 
@@ -41,6 +42,11 @@ ANSWERS: Final[tuple[Any, ...]] = (
     StepAsked,
     views.EventsPage,
     views.EventView,
+    views.EventDetail,
+    views.PartyKeysPage,
+    views.PartyKeyView,
+    EntryAnswer,
+    EntryRefused,
     views.LogPage,
     views.LogEntry,
     views.RulesPage,

@@ -22,8 +22,10 @@ from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.web.api import (
     cases,
+    entering,
     fleet,
     imports,
+    parties,
     periods,
     record,
     results,
@@ -129,6 +131,8 @@ def api_router() -> Router:
             *(results.host_result, results.result_key),
             *(periods.periods, periods.period, periods.document, periods.report, periods.due),
             imports.imports,
+            *entering.ROUTES,
+            *parties.ROUTES,
             *waits.ROUTES,
         ],
         dependencies={

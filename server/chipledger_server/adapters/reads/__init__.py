@@ -27,6 +27,7 @@ from chipledger_server.adapters.reads import (
     results,
     sharing,
     sightings,
+    statements,
     stays,
     waits,
 )
@@ -259,6 +260,10 @@ class SqlSnapshot:
         if found or ask.key is None:
             return found
         return attested.ledger_page(self._connection, ask, limit=limit)
+
+    def log_index(self, subjects: Collection[str]) -> Mapping[str, int]:
+        """Return where records about events stand in the log; without those that wait."""
+        return statements.log_index(self._connection, subjects)
 
     def log_entries(
         self, *, scope: frozenset[str] | None, after: int, limit: int

@@ -6,23 +6,16 @@ from typing import Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from chipledger_book.events import Statement, decode_event
-from chipledger_evidence.entry import EntryType
+from chipledger_book.events import decode_event
 from chipledger_server.adapters import schema
+from chipledger_server.adapters.reads.statements import BOOKED, entered_with, later_statements
 from chipledger_server.usecases.book.event_words import event_words
 from chipledger_server.usecases.reading import LedgerAsked, LedgerEntry
 
 _EVENTS = schema.ledger_events.c
-_BOOKED: Final = (EntryType.EVENT, EntryType.LICENCE, EntryType.CORRECTION)
 _CORRECTION: Final = "correction"
 _DECLARED: Final = "site-declared"
 _PARTY_MEMBERS: Final = ("shipper", "vendor", "consignee", "party")
-
-
-class _Said(msgspec.Struct):
-    """Of a record, who stands behind the event."""
-
-    statements: tuple[Statement, ...] = ()
 
 
 class _Correction(msgspec.Struct):
@@ -37,12 +30,14 @@ def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list
     records = schema.records.c
     query = (
         select(schema.ledger_events, records.record)
-        .join(schema.records, (records.subject == _EVENTS.id) & records.type.in_(_BOOKED))
+        .join(schema.records, (records.subject == _EVENTS.id) & records.type.in_(BOOKED))
         .where(*_conditions(ask))
         .order_by(_EVENTS.occurred_ms.desc(), _EVENTS.pos.desc())
         .limit(limit)
     )
     rows = list(connection.execute(query).mappings())
+    shown = _EVENTS.id.in_({row["id"] for row in rows})
+    later = later_statements(connection, shown, known_at_ms=ask.when.known_at_ms)
     taken_out = corrections(connection, ask, {row["id"] for row in rows})
     return [
         LedgerEntry(
@@ -54,7 +49,7 @@ def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list
             recorded_ms=row["recorded_ms"],
             principal=row["principal"],
             words=event_words(decode_event(bytes(row["body"]))),
-            statements=msgspec.json.decode(row["record"], type=_Said).statements,
+            statements=(*entered_with(row["record"]), *later.get(row["id"], ())),
             corrected_by=taken_out.get(row["id"]),
         )
         for row in rows

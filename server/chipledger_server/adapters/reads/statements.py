@@ -1,7 +1,7 @@
 """Who stands behind events: those they were entered with, and those who spoke later."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select
@@ -70,7 +70,7 @@ def known(connection: Connection, key: str) -> LedgerRecord | None:
     )
 
 
-def log_index(connection: Connection, subjects: Sequence[str]) -> Mapping[str, int]:
+def log_index(connection: Connection, subjects: Collection[str]) -> Mapping[str, int]:
     """Return where records about these subjects stand in the log; without those that wait."""
     runs = schema.log_runs.c
     rows = connection.execute(

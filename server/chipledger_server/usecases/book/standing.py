@@ -193,7 +193,10 @@ def demand_scope(carrier: Principal | None, event: Event, book: Book) -> None:
     """
     if carrier is None or carrier.sites is None:
         return
-    if not carrier.sites.issuperset(sites := sites_of(event, book)) or not sites:
+    sites = sites_of(event, book)
+    if isinstance(event, Confirmed):
+        sites |= _received_at(event, book)
+    if carrier.sites.isdisjoint(sites):
         raise Refusal(
             RefusalCode.OUTSIDE_SCOPE,
             f"{carrier.name} hands in nothing of {', '.join(sorted(sites)) or 'no site'}",
@@ -212,6 +215,12 @@ def sites_of(event: Event, book: Book) -> frozenset[str]:
     site = getattr(event, "site", None)
     name = getattr(site, "id", site)
     return frozenset() if name is None else frozenset({str(name)})
+
+
+def _received_at(event: Confirmed, book: Book) -> frozenset[str]:
+    """Return the site at which what is confirmed arrives, where that is another one."""
+    first = book.event(EventId(event.confirms))
+    return frozenset({first.to_site}) if isinstance(first, TransferOut) else frozenset()
 
 
 def _held(key: str, page: SigningPage, carrier: Principal | None) -> tuple[Event, Book]:

@@ -6,7 +6,7 @@ from chipledger_book.events import Statement, Strength
 from chipledger_evidence.codec import encode_canonical
 from chipledger_server.usecases.access import scope_text
 from chipledger_server.usecases.party_keys import PartyKey
-from chipledger_server.usecases.views import PartyKeyView
+from chipledger_server.usecases.views import PartyKeyView, StatementView
 
 STRENGTH_WORDS: Final = {
     Strength.PARTY_KEY: "signed with its own key",
@@ -22,6 +22,19 @@ def statement_words(statement: Statement) -> str:
     """Return who says it and how that is known: ``acme as operator, signed with its own key``."""
     who = statement.party or statement.principal
     return f"{who} as {statement.role}, {STRENGTH_WORDS[statement.strength]}"
+
+
+def statement_view(statement: Statement) -> StatementView:
+    """Return a statement as readers are shown it."""
+    return StatementView(
+        role=statement.role,
+        party=statement.party,
+        strength=statement.strength,
+        words=statement_words(statement),
+        principal=statement.principal,
+        stated_ms=statement.stated_at_ms,
+        signed=statement.signed,
+    )
 
 
 def party_key_view(key: PartyKey, now_ms: int, *, ttl_s: int) -> PartyKeyView:

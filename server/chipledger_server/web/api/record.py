@@ -15,8 +15,8 @@ from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing.events import event_of
 from chipledger_server.usecases.views import (
     AppraisalRule,
+    EventDetail,
     EventsPage,
-    EventView,
     LogEntry,
     LogPage,
     Me,
@@ -72,7 +72,7 @@ def event(
     parts: NamedDependency[Parts],
     event_id: FromPath[str],
     times: NamedDependency[When],
-) -> EventView:
+) -> EventDetail:
     """Return one event of the ledger."""
     with parts.look(request.user, times) as look:
         return event_of(look, event_id)
