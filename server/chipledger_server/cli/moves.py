@@ -6,14 +6,17 @@ Two-sided events name the first side by its event id, and take from it what they
 import argparse
 from typing import Any
 
+import msgspec
+
 from chipledger_book.errors import Code, refuse
-from chipledger_book.events import Event, Line, Role, read_event
+from chipledger_book.events import Event, LedgerRecord, Line, Role, read_event
 from chipledger_book.ledger import Book, fold
 from chipledger_book.movements import (
     Confirmed,
     Decommissioned,
     Destroyed,
     LostOrStolen,
+    Moved,
     RmaIn,
     RmaOut,
     Shipped,
@@ -25,7 +28,7 @@ from chipledger_book.movements import (
 )
 from chipledger_book.remark_rules import OTHER_SIDE
 from chipledger_book.sides import other_side
-from chipledger_book.terms import Document, EventId
+from chipledger_book.terms import Document
 from chipledger_evidence.codec import encode_canonical
 from chipledger_server.cli.book import (
     enter_event,
@@ -213,7 +216,7 @@ def _confirm(arguments: argparse.Namespace) -> int:
         occurred_at_ms=happened(arguments, desk),
         confirms=arguments.event,
         role=side,
-        party=arguments.party or other_side(first),
+        party=arguments.party or _other_party(first, desk),
         document=None if paper is None else Document(sha256=paper),
     )
     if arguments.role is None:
@@ -282,21 +285,29 @@ def _some(arguments: argparse.Namespace, lines: tuple[Line, ...]) -> tuple[Line,
     return lines if not any(named) else (line_of(arguments),)
 
 
+def _other_party(first: Event, desk: Desk) -> str:
+    """Return who the other side of an event is: of a move, the operator of its site."""
+    if isinstance(first, Moved):
+        return _book(desk).site(first.site, first.occurred_at_ms).operator.id
+    return other_side(first)
+
+
 def _first(desk: Desk, key: str) -> Event:
     """Return the event that another one answers.
 
     Raises:
         BookError: `unknown-event`.
     """
-    event = _book(desk).event(EventId(key))
-    if event is None:
+    with desk.reads.snapshot() as snapshot:
+        found = snapshot.event(key, scope=None)
+    if found is None:
         raise refuse(
             Code.UNKNOWN_EVENT,
             f"the book has no event {key}",
             where="event",
             hint="give the id that was printed when it was entered",
         )
-    return event
+    return msgspec.json.decode(found.record, type=LedgerRecord).event
 
 
 def _book(desk: Desk) -> Book:

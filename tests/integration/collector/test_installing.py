@@ -25,6 +25,7 @@ from chipledger_testing.rounds import answer, host_of
 
 MINUTE_MS = 60_000
 SITES = ("ams-1", "kul-1")
+MOST_STATEMENTS = 4
 
 
 def records(inside: CollectorInside) -> list[LedgerRecord]:
@@ -234,6 +235,33 @@ def test_an_event_follows_its_report_in_the_log(inside: CollectorInside) -> None
     inside.report(inside.full(host))
     runs = inside.rows("SELECT source, count FROM log_runs ORDER BY first")
     assert runs[-2:] == [("token", 1), ("record", 1)]
+
+
+def test_a_plain_report_asks_nothing_about_places(inside: CollectorInside) -> None:
+    """Neither a heartbeat nor a full report of what was there before."""
+    host = inside.enrol("a", chips=8)
+    inside.report(inside.full(host))
+    asked: list[str] = []
+    inside.connection.set_trace_callback(asked.append)
+    inside.report(inside.heartbeat(host), inside.full(host), inside.heartbeat(host))
+    inside.connection.set_trace_callback(None)
+    assert asked
+    assert not [one for one in asked if "places" in one or "attested_events" in one]
+
+
+def test_many_chips_cost_few_statements(inside: CollectorInside) -> None:
+    """As many for eight as for one: one event, one insert of all places."""
+    counts = []
+    for chips in (1, 8):
+        host = inside.enrol(f"h{chips}", chips=chips)
+        token = inside.full(host)
+        asked: list[str] = []
+        inside.take(token)
+        inside.connection.set_trace_callback(asked.append)
+        inside.step()
+        inside.connection.set_trace_callback(None)
+        counts.append(sum("places" in one or "attested_events" in one for one in asked))
+    assert counts[0] == counts[1] <= MOST_STATEMENTS
 
 
 def counted(inside: CollectorInside) -> dict[str, tuple[str, str]]:

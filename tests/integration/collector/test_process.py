@@ -14,12 +14,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chipledger_book.events import LedgerRecord
+from chipledger_book.movements import Installed
 from chipledger_evidence.answers import Stored
 from chipledger_evidence.codec import b64url_decode
 from chipledger_evidence.token import Token
 from chipledger_testing.certificates import certificate_for
 from chipledger_testing.collector_process import CollectorProcess, running
-from chipledger_testing.hosts import SimulatedHost, simulated
+from chipledger_testing.hosts import SimulatedHost, chip_of, inventory_of, simulated
 
 PATIENCE_S = 20
 NO_ROOM_BYTES = 4096
@@ -59,12 +61,16 @@ class Sender:
     acknowledged: list[str] = field(default_factory=list)
     pending: Token | None = None
 
+    def next(self, nonce: str) -> Token:
+        """Return the next report."""
+        return self.host.heartbeat(nonce)
+
     def run(self) -> None:
         """Send until it fails; first what was left over."""
         try:
             epoch = self.collector.challenge(self.host).nonce
             while True:
-                token = self.pending or self.host.heartbeat(epoch)
+                token = self.pending or self.next(epoch)
                 self.pending = token
                 answer = self.collector.report(token).report()
                 (result,) = answer.results
@@ -73,6 +79,41 @@ class Sender:
                 self.pending, epoch = None, answer.epoch
         except (OSError, HTTPException):
             self.collector.close()
+
+
+class Swapper(Sender):
+    """A host that shows another chip in every report."""
+
+    def next(self, nonce: str) -> Token:
+        """Return a full report with a chip that nobody has seen before."""
+        self.host.inventory = inventory_of(chip_of(self.host.seed, 1 + self.host.seq))
+        return self.host.full(nonce)
+
+
+def check_the_events(collector: CollectorProcess, senders: list[Sender]) -> None:
+    """Every report that was kept installed its chip, once, with one place in the log."""
+    (kept,) = collector.rows("SELECT count(*) FROM tokens")
+    until(lambda: collector.rows("SELECT token_pos FROM sequencer") == [kept])
+    own = collector.rows(
+        "SELECT r.record FROM attested_events e JOIN records r ON r.pos = e.pos"
+        " AND r.subject = e.id WHERE e.type = 'installed'"
+    )
+    events = [msgspec.json.decode(record, type=LedgerRecord).event for (record,) in own]
+    tokens = [event.token for event in events if isinstance(event, Installed)]
+    assert (len(tokens), len(set(tokens))) == (kept[0], kept[0])
+    assert {token for sender in senders for token in sender.acknowledged} <= set(tokens)
+    assert collector.rows("SELECT count(*) FROM places") == [kept]
+    (records,) = collector.rows("SELECT count(*) FROM records")
+    until(lambda: logged(collector, "record") == records)
+    query = "SELECT count(*) FROM records WHERE type = 'event' AND principal = 'collector'"
+    assert collector.rows(query) == [kept]
+
+
+def logged(collector: CollectorProcess, source: str) -> tuple[int, ...]:
+    """Return how many rows of a source have a place in the log."""
+    query = "SELECT sum(count) FROM log_runs WHERE source = ?"
+    (count,) = collector.rows(query, source)
+    return count
 
 
 def check_the_log(collector: CollectorProcess, senders: list[Sender]) -> None:
@@ -119,6 +160,23 @@ def test_kill_9_under_load_loses_nothing_that_was_acknowledged(tmp_path: Path) -
             collector.start()
             assert sum(len(sender.acknowledged) for sender in senders) > before
             check_the_log(collector, senders)
+
+
+def test_kill_9_books_no_chip_twice_and_leaves_none_out(tmp_path: Path) -> None:
+    """What a report shows and what the ledger says of it are kept together or not at all."""
+    with running(tmp_path / "c") as collector:
+        senders: list[Sender] = [
+            Swapper(new_host(collector, f"s{number}"), CollectorProcess(collector.folder))
+            for number in range(SENDERS)
+        ]
+        for moment_s in (0.29, 0.47):
+            threads = load(collector, senders)
+            time.sleep(moment_s)
+            assert collector.stop(signal.SIGKILL) == -signal.SIGKILL
+            for thread in threads:
+                thread.join()
+            collector.start()
+            check_the_events(collector, senders)
 
 
 def test_a_stop_under_load_answers_what_it_accepted(tmp_path: Path) -> None:

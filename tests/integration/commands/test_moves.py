@@ -5,6 +5,12 @@ from typing import Any
 
 import pytest
 
+from chipledger_book.events import event_id
+from chipledger_book.movements import AttestedChip, Moved
+from chipledger_evidence.appraisal.grades import Grade
+from chipledger_server.adapters.database import open_writer
+from chipledger_server.adapters.installing_sqlite import SqlitePlaces
+from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_testing.commands import Commands
 
 H100 = "H100-SXM5-80GB"
@@ -146,3 +152,30 @@ def test_the_same_command_again_does_not_ship_twice(commands: Commands) -> None:
     assert "receipt-repeated" in ran.err
     commands.done(*ship, "--again")
     assert balance(commands)["rows"][0]["shipped"] == 2
+
+
+def recorded_move(commands: Commands) -> str:
+    """Let the collector record that a chip moved at Johor, and return the event's id."""
+    event = Moved(
+        occurred_at_ms=1_772_323_200_000,
+        site="johor",
+        from_host="h-" + "a" * 26,
+        host="h-" + "b" * 26,
+        token="A" * 43,
+        chips=(AttestedChip(grade=Grade.G1, pdi="0" * 16),),
+    )
+    connection = open_writer(commands.folder / "collector.sqlite")
+    store = SqliteSequenceStore(connection, lambda count: b"s" * count)
+    SqlitePlaces(connection, store).enter(event)
+    connection.close()
+    return event_id(event)
+
+
+def test_the_operator_confirms_what_the_collector_saw_move(commands: Commands) -> None:
+    """Its party is that of the site; the event is one that nobody entered."""
+    moved = recorded_move(commands)
+    entered = commands.answer("confirm", moved)
+    assert (entered["event"]["role"], entered["event"]["party"]) == ("operator", "acme")
+    again = commands.run("confirm", moved, "--party", "other")
+    assert again.status == 1
+    assert "answer-does-not-fit" in again.err
