@@ -131,7 +131,7 @@ def test_a_chip_taken_without_a_paper_keeps_its_time_among_honest_returns() -> N
     weeks = [GONE + days(7 * week) for week in range(1, 9)]
     sent = [sent_back(of(1), case=f"C-{week}", at=week) for week in weeks]
     words = [replace(confirmed(rma), occurred_at_ms=rma.occurred_at_ms + days(5)) for rma in sent]
-    left = [stay(10 + place, SEEN, week) for place, week in enumerate(weeks)]
+    left = [stay(10 + place, SEEN, week - days(1)) for place, week in enumerate(weeks)]
     story = Story(
         events=(received(20), *sent, *words),
         history=(*stays(range(9), SEEN), stay(9, SEEN, GONE), *left, *stays((18, 19), SEEN)),
