@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chipledger_book.terms import day_of
+from chipledger_book.timers import Timer
 from chipledger_book.watch.facts import FactKind, Value
 
 Detail = Mapping[str, Value]
@@ -417,3 +418,31 @@ WORDS: Final[Mapping[FactKind, Words]] = {
     **_QUANTITIES,
 }
 """Every kind of fact in words."""
+
+TIMER: Final[Mapping[FactKind, Timer]] = {
+    FactKind.MISSING: Timer.ABSENCE,
+    FactKind.NEVER_ATTESTED: Timer.ATTESTATION,
+    FactKind.NOTICE_LATE: Timer.NOTICE,
+    FactKind.OVERAGE: Timer.OVERAGE,
+    FactKind.SEEN_ELSEWHERE: Timer.ELSEWHERE,
+    FactKind.SHIPPED_SEEN: Timer.ELSEWHERE,
+    FactKind.DISPOSED_SEEN: Timer.ELSEWHERE,
+    FactKind.SEALED_SEEN: Timer.ELSEWHERE,
+    FactKind.RMA_RETURNED: Timer.ELSEWHERE,
+    FactKind.BORROWED_HARDWARE: Timer.ABSENCE,
+    FactKind.IN_TRANSIT_LATE: Timer.RECEIPT,
+    FactKind.TRANSFER_LATE: Timer.TRANSFER,
+    FactKind.EXPORT_UNCONFIRMED: Timer.EXPORT,
+    FactKind.RECEIPT_DIFFERENCE: Timer.DIFFERENCE,
+    FactKind.RECEIPT_UNMATCHED: Timer.EXTERNAL,
+    FactKind.RMA_OPEN: Timer.RMA_CONFIRMATION,
+    FactKind.STORED_TOO_LONG: Timer.STORAGE,
+    FactKind.SEAL_CHECK_LATE: Timer.SEAL_CHECK,
+    FactKind.MOVED_UNCONFIRMED: Timer.MOVE,
+    FactKind.MAINTENANCE_TOO_LONG: Timer.MAINTENANCE,
+    FactKind.EVIDENCE_LATE: Timer.EVIDENCE,
+    FactKind.LATE_EVENT: Timer.RECORDING,
+    FactKind.LICENCE_EXPIRING: Timer.LICENCE_WARNING,
+    FactKind.STRUCTURING: Timer.STRUCTURING,
+}
+"""The timer that a kind of fact waits for; the others are said at once."""
