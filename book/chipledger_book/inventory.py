@@ -14,7 +14,7 @@ from chipledger_book.catalogue import (
     identify,
 )
 from chipledger_book.errors import Code, refuse
-from chipledger_book.events import ByBoard, ByChip, ByCount, Line, Received
+from chipledger_book.events import ByBoard, ByChip, ByCount, DeclaredInventory, Line, Received
 from chipledger_book.ledger import Book, Booked
 from chipledger_book.matching import Item
 from chipledger_book.movements import Movement, TransferIn
@@ -169,11 +169,16 @@ def _weight(chip: SeenChip) -> tuple[int, int, str, str]:
 def declared_models(book: Book, site: str, as_of_ms: int) -> Iterator[ObservedModel]:
     """Yield the model of every chip that is declared for a site; virtual ones are no chips."""
     for entry in book.declared(site, as_of_ms):
-        for chip in entry.event.chips:
-            if not chip.virtual:
-                yield ObservedModel(
-                    device=chip.device,
-                    subsystem=chip.subsystem,
-                    board_part=chip.board_part,
-                    name=chip.name,
-                )
+        yield from declared_in(entry.event)
+
+
+def declared_in(event: DeclaredInventory) -> Iterator[ObservedModel]:
+    """Yield the model of every chip that one document declares."""
+    for chip in event.chips:
+        if not chip.virtual:
+            yield ObservedModel(
+                device=chip.device,
+                subsystem=chip.subsystem,
+                board_part=chip.board_part,
+                name=chip.name,
+            )
