@@ -330,9 +330,11 @@ class Snapshot(Protocol):
         ...
 
     def attested_records(
-        self, when: When, *, site: str, kind: str | None = None
+        self, when: When, *, site: str | None = None, kind: str | None = None
     ) -> Sequence[LedgerRecord]:
-        """Return what the collector recorded by itself at a site: `installed`, `moved`, or both.
+        """Return what the collector recorded by itself: `installed`, `moved`, or both.
+
+        At a site, or at all of them.
 
         No balance needs them, so they are in none of the other answers of records.
         """

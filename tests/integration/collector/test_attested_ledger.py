@@ -7,17 +7,22 @@ from chipledger_book.events import Correction, Event, Role
 from chipledger_book.ledger import fold
 from chipledger_book.movements import Confirmed, Moved
 from chipledger_book.terms import EventId
+from chipledger_book.watch import FactKind
+from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.access import Role as Account
 from chipledger_server.usecases.book.entry import Speaker, enter
+from chipledger_server.usecases.book.lookout import Lookout
+from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.book.rights import entry_problems
 from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.reading import EventsAsked, LedgerAsked, When
 from chipledger_testing.book import TABLES, declared, site_of
-from chipledger_testing.collector_inside import CollectorInside, CountingEntropy
+from chipledger_testing.collector_inside import HOUR_MS, CollectorInside, CountingEntropy
 from chipledger_testing.hosts import inventory_of
+from chipledger_testing.scene import SILENCE_MS
 
 MINUTE_MS = 60_000
 
@@ -183,3 +188,22 @@ def test_what_happened_later_is_not_known_yet(inside: CollectorInside) -> None:
         with SqlReads(inside.engine).snapshot() as snapshot:
             asked = EventsAsked(when=when, scope=None, kind="moved")
             assert snapshot.events(asked, after=0, limit=10) == []
+
+
+def found(inside: CollectorInside) -> list[str]:
+    """Return what of the move is found at its site now, as kinds of facts."""
+    measure = Measure(tables=TABLES, silence_limit_ms=SILENCE_MS, appraisal=shipped_policy())
+    with SqlReads(inside.engine).snapshot() as snapshot:
+        watched = Lookout(snapshot, now(inside), measure).site("ams-1")
+    return [str(fact.kind) for fact in watched.facts if fact.kind is FactKind.MOVED_UNCONFIRMED]
+
+
+def test_a_move_that_nobody_confirms_in_three_days_is_found(inside: CollectorInside) -> None:
+    """Not a look before; and no more once the operator has spoken."""
+    a_move(inside)
+    inside.clock.ms += 3 * 24 * HOUR_MS
+    assert found(inside) == []
+    inside.clock.ms += 1
+    assert found(inside) == ["moved-unconfirmed"]
+    put(inside, confirmation(inside), role=Role.OPERATOR)
+    assert found(inside) == []

@@ -45,32 +45,41 @@ def new_host(collector: CollectorProcess, seed: str) -> SimulatedHost:
     return host
 
 
+def beat(host: SimulatedHost, nonce: str) -> Token:
+    """Return the next heartbeat of a host."""
+    return host.heartbeat(nonce)
+
+
+def swap(host: SimulatedHost, nonce: str) -> Token:
+    """Return a full report of a host, with a chip in place of the last that nobody has seen."""
+    host.inventory = inventory_of(chip_of(host.seed, 1 + host.seq))
+    return host.full(nonce)
+
+
 @dataclass(slots=True)
 class Sender:
-    """A host that sends one heartbeat after the other until the collector is gone.
+    """A host that sends one report after the other until the collector is gone.
 
     Attributes:
         host: the host.
         collector: a client of its own.
         acknowledged: tokens that were answered as stored.
         pending: the token whose answer never came.
+        make: makes the next report.
     """
 
     host: SimulatedHost
     collector: CollectorProcess
     acknowledged: list[str] = field(default_factory=list)
     pending: Token | None = None
-
-    def next(self, nonce: str) -> Token:
-        """Return the next report."""
-        return self.host.heartbeat(nonce)
+    make: Callable[[SimulatedHost, str], Token] = beat
 
     def run(self) -> None:
         """Send until it fails; first what was left over."""
         try:
             epoch = self.collector.challenge(self.host).nonce
             while True:
-                token = self.pending or self.next(epoch)
+                token = self.pending or self.make(self.host, epoch)
                 self.pending = token
                 answer = self.collector.report(token).report()
                 (result,) = answer.results
@@ -79,15 +88,6 @@ class Sender:
                 self.pending, epoch = None, answer.epoch
         except (OSError, HTTPException):
             self.collector.close()
-
-
-class Swapper(Sender):
-    """A host that shows another chip in every report."""
-
-    def next(self, nonce: str) -> Token:
-        """Return a full report with a chip that nobody has seen before."""
-        self.host.inventory = inventory_of(chip_of(self.host.seed, 1 + self.host.seq))
-        return self.host.full(nonce)
 
 
 def check_the_events(collector: CollectorProcess, senders: list[Sender]) -> None:
@@ -165,8 +165,8 @@ def test_kill_9_under_load_loses_nothing_that_was_acknowledged(tmp_path: Path) -
 def test_kill_9_books_no_chip_twice_and_leaves_none_out(tmp_path: Path) -> None:
     """What a report shows and what the ledger says of it are kept together or not at all."""
     with running(tmp_path / "c") as collector:
-        senders: list[Sender] = [
-            Swapper(new_host(collector, f"s{number}"), CollectorProcess(collector.folder))
+        senders = [
+            Sender(new_host(collector, f"s{number}"), CollectorProcess(collector.folder), make=swap)
             for number in range(SENDERS)
         ]
         for moment_s in (0.29, 0.47):

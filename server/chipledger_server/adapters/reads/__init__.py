@@ -105,9 +105,9 @@ class SqlSnapshot:
         return sharing.touched(self._connection, since, until)
 
     def attested_records(
-        self, when: When, *, site: str, kind: str | None = None
+        self, when: When, *, site: str | None = None, kind: str | None = None
     ) -> Sequence[LedgerRecord]:
-        """Return what the collector recorded by itself at a site."""
+        """Return what the collector recorded by itself."""
         return attested.attested_records(self._connection, when, site=site, kind=kind)
 
     def claims(

@@ -27,10 +27,12 @@ KINDS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(At
 
 
 def attested_records(
-    connection: Connection, when: When, *, site: str, kind: str | None = None
+    connection: Connection, when: When, *, site: str | None = None, kind: str | None = None
 ) -> list[LedgerRecord]:
-    """Return what the collector recorded at a site as known at a time, of one kind or of all."""
-    where = [_OWN.site == site, _OWN.at_ms <= when.known_at_ms]
+    """Return what the collector recorded as known at a time, of one site and kind or of all."""
+    where = [_OWN.at_ms <= when.known_at_ms]
+    if site is not None:
+        where.append(_OWN.site == site)
     if kind is not None:
         where.append(_OWN.type == kind)
     query = _query(where).order_by(_OWN.at_ms, _OWN.pos)

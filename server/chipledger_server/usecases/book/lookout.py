@@ -82,7 +82,8 @@ class Lookout:
     def __init__(self, snapshot: Snapshot, when: When, measure: Measure) -> None:
         self._when = when
         self._measure = measure
-        self._book = fold(snapshot.all_records(when))
+        moved = snapshot.attested_records(when, kind="moved")  # they wait for a confirmation
+        self._book = fold([*snapshot.all_records(when), *moved])
         self._balances = Balances(snapshot, self._book, when, measure)
         self._scene = DatabaseScene(
             snapshot=snapshot,
