@@ -4,7 +4,6 @@ Times are Unix milliseconds of the collector's clock, in members that end in ``_
 member is always there, null where there is nothing to say.
 """
 
-from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -557,21 +556,6 @@ class LogPage(Page, frozen=True, kw_only=True):
     items: tuple[LogEntry, ...]
 
 
-class RuleTable(Answer, frozen=True, kw_only=True):
-    """One dated table that verdicts stand on: where it comes from and what it is worth."""
-
-    kind: str
-    id: str
-    version: str
-    status: str
-    digest: Digest
-    source: str
-    valid_from: date
-    valid_to: date | None
-    reviewed_by: str
-    reviewed_on: date
-
-
 class AppraisalRule(Answer, frozen=True, kw_only=True):
     """The policy that turns facts about a chip into its grade.
 
@@ -595,13 +579,6 @@ class AppraisalRule(Answer, frozen=True, kw_only=True):
     device_class: str
     must_pass: tuple[str, ...]
     must_not_fail: tuple[str, ...]
-
-
-class RulesPage(Answer, frozen=True, kw_only=True):
-    """Every table that verdicts stand on now, and the policy that grades chips."""
-
-    items: tuple[RuleTable, ...]
-    appraisal: AppraisalRule
 
 
 class Me(Answer, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from chipledger_server.web.api import (
     periods,
     record,
     results,
+    rules,
     sites,
     waits,
 )
@@ -125,7 +126,7 @@ def api_router() -> Router:
             *(record.me, record.events, record.event),
             *(cases.findings, cases.finding, cases.trail, cases.actions),
             *(cases.export_json, cases.export_csv),
-            *(record.log, record.log_entry, record.rules),
+            *(record.log, record.log_entry, *rules.ROUTES),
             *(sites.sites, sites.site, sites.balance, sites.site_hosts, sites.site_devices),
             *(fleet.hosts, fleet.host, fleet.host_chain, fleet.chips, fleet.chip),
             *(results.host_result, results.result_key),

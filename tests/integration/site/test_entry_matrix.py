@@ -26,6 +26,8 @@ LISTS: Final = (
     *(
         "/api/v1/me",
         "/api/v1/rules",
+        "/api/v1/rules/tables/{table_id:str}",
+        "/api/v1/rules/diff",
         "/api/v1/result-key",
         "/api/v1/sites",
         "/api/v1/hosts",
@@ -40,6 +42,7 @@ LISTS: Final = (
         "/api/v1/log/{index:int}",
         "/",
         "/rules",
+        "/rules/diff",
         "/ledger",
         "/ledger/new",
         "/ledger/new/{kind:str}",
@@ -70,10 +73,15 @@ FORMS: Final = ("/login", "/logout", "/enter")
 
 IN_SESSION: Final = (
     *("/ledger/check", "/ledger/enter", "/ledger/import/check", "/ledger/import/enter"),
+    "/rules/proposals/{proposal_id:str}",
 )
 """Routes that take a form from somebody who is logged in."""
 
-POSTED: Final = ("/api/v1/ledger/imports", "/api/v1/findings/{finding_id:str}/actions")
+POSTED: Final = (
+    *("/api/v1/ledger/imports", "/api/v1/findings/{finding_id:str}/actions"),
+    *("/api/v1/rules/proposals", "/api/v1/rules/proposals/{proposal_id:str}/approve"),
+    "/api/v1/rules/proposals/{proposal_id:str}/decline",
+)
 """Doors of the API that enter something; each has tests of its own for who may."""
 
 GUARDED: Final = (*LISTS, *OF_A_SITE, *HIDDEN)
@@ -98,6 +106,7 @@ def filled(path: str, johor: Johor) -> str:
         "{event_id:str}": johor.events["servers"],
         "{index:int}": "4",
         "{kind:str}": "correction",
+        "{table_id:str}": "chips",
         "{name:str}": "chipledger.css",
         "{ticket:str}": "p-no.1.no",
     }

@@ -9,17 +9,14 @@ from chipledger_server.usecases.rules.proposing import RuleStore
 
 KEPT: Final = 16
 """Sets of tables of which what sites share is kept from one question to the next."""
-TTL_S: Final = 7 * 86_400
-"""How long a proposal waits where nothing is configured."""
 Versions = tuple[TableVersion, ...]
 
 
 class Measures:
     """Measures by time and rule set; what is kept for one set of tables is never another's."""
 
-    def __init__(self, store: RuleStore, base: Measure, *, ttl_s: int = TTL_S) -> None:
+    def __init__(self, store: RuleStore, base: Measure) -> None:
         self._store = store
-        self._ttl_s = ttl_s
         self._base = base
         self._kept: dict[Versions, Measure] = {}
 
@@ -27,11 +24,6 @@ class Measures:
     def store(self) -> RuleStore:
         """Where the tables are kept."""
         return self._store
-
-    @property
-    def ttl_s(self) -> int:
-        """How long a proposal waits for a second person, seconds."""
-        return self._ttl_s
 
     def at(self, known_at_ms: int, rules: str | None = None) -> Measure:
         """Return the measure of a question.

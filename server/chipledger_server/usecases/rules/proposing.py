@@ -253,8 +253,9 @@ def fits(table: Table, shelf: Shelf, now_ms: int) -> None:
     Raises:
         BookError: with everything that is wrong.
     """
-    known: dict[tuple[str, str], Table] = {}
-    known.update(shelf.known(now_ms))
+    known: dict[tuple[str, str], Table] = {
+        (kind, name): one for (kind, name), one in shelf.known(now_ms).items()
+    }
     check_table(table, known)
     known[table.head.kind, table.head.id] = table
     problems: list[Problem] = []

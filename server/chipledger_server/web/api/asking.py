@@ -36,6 +36,13 @@ KnownAt = Annotated[
         description="What was known at, written as `as_of`; what came later plays no part."
     ),
 ]
+Under = Annotated[
+    str | None,
+    QueryParameter(
+        name="rules",
+        description="Under this rule set: ID or ID@VERSION; the adopted one if left out.",
+    ),
+]
 Cursor = Annotated[
     str | None, QueryParameter(description="`next` of the page before; it brings its times along.")
 ]

@@ -6,7 +6,6 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from chipledger_book.tables import Table, version_of
 from chipledger_book.terms import MAX_INTEGER
 from chipledger_evidence.appraisal.policy import AppraisalPolicy
 from chipledger_server.usecases.access import demand_site, scope_text
@@ -20,8 +19,6 @@ from chipledger_server.usecases.views import (
     LogEntry,
     LogPage,
     Me,
-    RulesPage,
-    RuleTable,
 )
 from chipledger_server.web.api.asking import LIST, ONE, SITE, ApiRequest, next_cursor, problems
 from chipledger_server.web.context import Paging, Parts
@@ -115,17 +112,6 @@ def log_entry(
     return found[0]
 
 
-@get("/rules", sync_to_thread=False, responses=problems(401))
-def rules(request: ApiRequest, parts: NamedDependency[Parts]) -> RulesPage:  # noqa: ARG001 - for the signature
-    """Return the tables and the policy that verdicts stand on, with source and digest."""
-    tables = parts.measure.tables
-    every = (tables.catalogue, tables.countries, tables.rules)
-    return RulesPage(
-        items=tuple(rule_table(table) for table in every if table is not None),
-        appraisal=appraisal_rule(parts.measure.appraisal),
-    )
-
-
 def appraisal_rule(policy: AppraisalPolicy) -> AppraisalRule:
     """Return what a policy says of itself."""
     rule = policy.chip_signed
@@ -141,21 +127,4 @@ def appraisal_rule(policy: AppraisalPolicy) -> AppraisalRule:
         device_class=rule.device_class,
         must_pass=tuple(name.value for name in rule.must_pass),
         must_not_fail=tuple(name.value for name in rule.must_not_fail),
-    )
-
-
-def rule_table(table: Table) -> RuleTable:
-    """Return what a table says of itself."""
-    head, version = table.head, version_of(table)
-    return RuleTable(
-        kind=head.kind,
-        id=head.id,
-        version=head.version,
-        status=head.status,
-        digest=version.digest,
-        source=head.source,
-        valid_from=head.valid_from,
-        valid_to=head.valid_to,
-        reviewed_by=head.reviewed_by,
-        reviewed_on=head.reviewed_on,
     )

@@ -17,7 +17,7 @@ from chipledger_server.usecases.showing.sites import (
 )
 from chipledger_server.usecases.showing.sites import balance as balance_for
 from chipledger_server.usecases.views import DevicesPage, HostsPage, SiteDevice
-from chipledger_server.web.api.asking import LIST, SITE, ApiRequest, next_cursor
+from chipledger_server.web.api.asking import LIST, SITE, ApiRequest, Under, next_cursor
 from chipledger_server.web.context import Paging, Parts
 
 
@@ -57,10 +57,11 @@ def balance(
     parts: NamedDependency[Parts],
     site_id: FromPath[str],
     times: NamedDependency[When],
+    under: Under = None,
 ) -> SiteBalance:
     """Return the balance of a site with both verdicts and the versions of every table used."""
     demand_site(request.user, site_id)
-    with parts.look(request.user, times) as look:
+    with parts.look(request.user, times, rules=under) as look:
         return balance_for(look, site_id)
 
 

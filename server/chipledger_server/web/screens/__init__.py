@@ -11,6 +11,7 @@ from chipledger_server.web.screens import (
     fleet,
     importing,
     ledger,
+    rules,
     session,
     waits,
 )
@@ -19,10 +20,11 @@ SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *session.SCREENS,
     *fleet.SCREENS,
     *cases.SCREENS,
+    *waits.SCREENS,
     *ledger.SCREENS,
+    *rules.SCREENS,
     *entering.SCREENS,
     *importing.SCREENS,
     *closing.SCREENS,
-    *waits.SCREENS,
 )
 """Every route of the screens."""

@@ -10,12 +10,14 @@ from litestar.params import FromPath
 from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.book.reconcile import version_of
 from chipledger_server.usecases.reading import EventsAsked, FindingsAsked
+from chipledger_server.usecases.rules.words import VERDICTS, limit_words
 from chipledger_server.usecases.showing.chips import chip_detail
 from chipledger_server.usecases.showing.duties import NEEDS
 from chipledger_server.usecases.showing.findings import worst_first
 from chipledger_server.usecases.showing.hosts import host_detail, host_facts, list_hosts
 from chipledger_server.usecases.showing.results import signed_result
 from chipledger_server.usecases.showing.sites import balance, list_sites, site_detail
+from chipledger_server.web.api.asking import Under
 from chipledger_server.web.api.results import EAT_JWT
 from chipledger_server.web.context import Parts
 from chipledger_server.web.overview import Overview, arrange
@@ -59,10 +61,12 @@ def site(
     travel: NamedDependency[Travel],
     *,
     site_id: FromPath[str],
+    under: Under = None,
 ) -> Response[str]:
     """Show one site: two verdicts, the balance, its hosts, findings and limits."""
     demand_site(request.user, site_id)
-    with parts.look(request.user, travel.when) as look:
+    known = travel.when.known_at_ms
+    with parts.look(request.user, travel.when, rules=under) as look:
         asked = FindingsAsked(when=look.when, scope=look.scope, site=site_id, states=NEEDS)
         events = EventsAsked(when=look.when, scope=look.scope, site=site_id)
         page = pages.render(
@@ -71,6 +75,9 @@ def site(
             travel=travel,
             detail=site_detail(look, site_id),
             balance=balance(look, site_id),
+            rule_sets=parts.measures.store.shelf().rule_sets(known),
+            VERDICTS=VERDICTS,
+            limit_words=limit_words,
             hosts=list_hosts(look, after="", limit=HOSTS_SHOWN, site=site_id),
             findings=worst_first(look, asked, limit=FINDINGS_SHOWN),
             events=look.snapshot.events(events, after=0, limit=EVENTS_SHOWN),
