@@ -261,5 +261,6 @@ def test_without_timers_nothing_is_watched() -> None:
     scene = story((), ()).scene(START)
 
     assert watch_site("johor", scene, measure, START).waits == ()
-    assert reconcile(scene.book, (), TABLES, Question(as_of_ms=START), site="johor")
+    report = reconcile(scene.book, (), TABLES, Question(as_of_ms=START), site="johor")
+    assert report.site == "johor"
     assert len(TWO_SITES) == 3

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from chipledger_book.ledger import Booked
 from chipledger_book.movements import PhysicalInventory, Stored, Unstored
+from chipledger_book.statements import Role
 from chipledger_book.terms import EventId
 from chipledger_book.timers import Timer
 from chipledger_book.watch.facts import FactKind, Wait, WaitKind
@@ -13,7 +14,8 @@ from chipledger_book.watch.look import Found, Grounds, Look
 def at_rest(look: Look) -> Iterator[Found]:
     """Yield what waits for a look at its seal or for its use, and what of it is late.
 
-    An auditor's count at the site is a look at every seal there.
+    An auditor's count at the site is a look at every seal there, and an auditor's statement on
+    what was stored is one at that seal.
     """
     counts = [entry.event.occurred_at_ms for entry in look.moves(PhysicalInventory)]
     for entry in look.moves(Stored):
@@ -23,16 +25,19 @@ def at_rest(look: Look) -> Iterator[Found]:
             if isinstance(one.event, Unstored)
         ]
         end = min(ended, default=None)
-        yield from _seal(look, entry, counts, end)
+        said = [
+            one.stated_at_ms for one in look.book.statements(entry.id) if one.role is Role.AUDITOR
+        ]
+        yield from _seal(look, entry, [*counts, *said], end)
         yield from _rest(look, entry, end)
 
 
 def _seal(
-    look: Look, entry: Booked[Stored], counts: Sequence[int], end: int | None
+    look: Look, entry: Booked[Stored], checks: Sequence[int], end: int | None
 ) -> Iterator[Found]:
     until = look.at_ms if end is None else end
     stored = entry.event.occurred_at_ms
-    since = max((time for time in counts if stored <= time <= until), default=stored)
+    since = max((time for time in checks if stored <= time <= until), default=stored)
     yield from _timed(
         look,
         entry,

@@ -17,7 +17,7 @@ from chipledger_book.movements import (
     SignedOff,
     Unstored,
 )
-from chipledger_book.statements import Role
+from chipledger_book.statements import Role, Statement, Strength
 from chipledger_book.terms import Severity
 from chipledger_book.timers import HOUR_MS, Timer
 from chipledger_book.watch import FactKind, WaitKind
@@ -57,6 +57,21 @@ def test_an_auditors_count_is_a_look_at_every_seal() -> None:
 
     assert story.facts(FactKind.SEAL_CHECK_LATE, due + 1) == ()
     assert story.facts(FactKind.SEAL_CHECK_LATE, due + days(20) + 1)
+
+
+def test_an_auditors_statement_on_what_was_stored_is_a_look_at_that_seal() -> None:
+    """Said after twenty days; an operator's word is none."""
+    due = AT + limit_ms(Timer.SEAL_CHECK, AT)
+    for role, late in ((Role.AUDITOR, False), (Role.OPERATOR, True)):
+        word = Statement(
+            role=role,
+            strength=Strength.SESSION,
+            principal="somebody",
+            stated_at_ms=AT + days(20),
+        )
+        entered = LedgerRecord(event=STORED, recorded_at_ms=AT, statements=(word,))
+        story = Story(events=(FOUR,), records=(entered,), history=RESTING.history)
+        assert (FactKind.SEAL_CHECK_LATE in story.kinds(due + 1)) == late
 
 
 def test_stock_may_rest_for_half_a_year() -> None:
