@@ -164,7 +164,7 @@ def _show(arguments: argparse.Namespace) -> int:
     data = desk.periods.store.document(found[0].digest) if found else None
     if data is None:
         raise Refusal(Code.UNKNOWN_PERIOD, f"{arguments.period} has no version {wanted}")
-    sys.stdout.buffer.write(data)
+    sys.stdout.write(data.decode())
     return 0
 
 
@@ -226,7 +226,7 @@ def _report(arguments: argparse.Namespace) -> int:
     with desk.reads.snapshot() as snapshot:
         data = written(report_of(ask, desk.periods, snapshot, None), arguments.format)
     if arguments.out is None:
-        sys.stdout.buffer.write(data)
+        sys.stdout.write(data.decode())
     else:
         arguments.out.write_bytes(data)
         title = TITLES[ask.kind].title

@@ -15,6 +15,7 @@ from chipledger_book.periods.course import (
     newest_of,
 )
 from chipledger_book.periods.document import Difference, LateEvent, PeriodDocument
+from chipledger_book.stock import ALWAYS
 from chipledger_book.terms import day_of
 from chipledger_server.usecases.periods.closing import body_of, unknown_period
 from chipledger_server.usecases.periods.known import Family
@@ -205,10 +206,16 @@ def next_span(shelf: Shelf, site: str, *, now_ms: int) -> tuple[date, date] | No
     if ends:
         first = max(ends) + timedelta(days=1)
     else:
-        began = day_of(shelf.book.declarations(site)[0].event.occurred_at_ms)
+        began = began_on(shelf.book, site)
         first = began.replace(month=1 if began.month <= _HALF_YEAR else _HALF_YEAR + 1, day=1)
     last = date(first.year, 6, 30) if first.month <= _HALF_YEAR else date(first.year, 12, 31)
     return (first, last) if last < day_of(now_ms) else None
+
+
+def began_on(book: Book, site: str) -> date:
+    """Return the first day on which there is anything to say of a site."""
+    declared, received = book.declarations(site), book.receipts(site, ALWAYS)
+    return min(day_of(one[0].event.occurred_at_ms) for one in (declared, received) if one)
 
 
 def parse_period(name: str) -> tuple[date, date]:
@@ -339,7 +346,7 @@ def due_of(shelf: Shelf, site: str, *, on_day: date, as_of_ms: int) -> list[DueV
         return []
     book = shelf.book
     consignee = book.site(site, as_of_ms).consignee.id
-    began = day_of(book.declarations(site)[0].event.occurred_at_ms)
+    began = began_on(book, site)
     found = due_reports(
         calendars,
         on_day,
