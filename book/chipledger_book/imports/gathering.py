@@ -95,7 +95,7 @@ class Gathering:
         first = self._rows.setdefault(whole, row)
         if first != row:
             detail = f"it says the same as row {first}"
-            self._add(row, "", Code.ROW_REPEATED, detail, "leave one of them out")
+            self._add((row, ""), Code.ROW_REPEATED, detail, "leave one of them out")
             return
         head = {name: text for name, text in cells.items() if name not in ROW_COLUMNS}
         key = tuple(sorted(head.items()))
@@ -140,7 +140,9 @@ class Gathering:
             self._dangling(one, ids)
         return tuple(sorted(made, key=lambda draft: draft.row))
 
-    def _add(self, row: int, column: str, code: Code, detail: str, hint: str) -> None:
+    def _add(self, at: tuple[int, str], code: Code, detail: str, hint: str) -> None:
+        """Add what is wrong at a row and column."""
+        row, column = at
         self._problems.append(
             RowProblem(row=row, column=column, code=str(code), detail=detail, hint=hint)
         )
@@ -156,7 +158,7 @@ class Gathering:
                 detail = f"{head.get(column, '')!r}, where row {first} of {label!r} has"
                 detail += f" {other.get(column, '')!r}"
                 hint = "rows with one label are one event: make them agree, or give another label"
-                self._add(row, column, Code.ROWS_DISAGREE, detail, hint)
+                self._add((row, column), Code.ROWS_DISAGREE, detail, hint)
 
     def _event(self, row: int, head: Mapping[str, str]) -> _Event | None:
         shape = SHAPES.get(head.get(KIND, ""))
@@ -177,7 +179,7 @@ class Gathering:
             try:
                 value = value_of(text, one)
             except CellError as error:
-                self._add(row, one.column, Code.CELL_MALFORMED, str(error), _SEE)
+                self._add((row, one.column), Code.CELL_MALFORMED, str(error), _SEE)
                 continue
             into = plain if len(one.path) == 1 else plain.setdefault(one.path[0], {})
             into[one.path[-1]] = value
@@ -188,11 +190,11 @@ class Gathering:
     def _no_kind(self, row: int, head: Mapping[str, str]) -> None:
         kind = head.get(KIND)
         if kind is None:
-            self._add(row, KIND, Code.CELL_MISSING, "it says no kind of event", _SEE)
+            self._add((row, KIND), Code.CELL_MISSING, "it says no kind of event", _SEE)
             return
         hint = f"one of {', '.join(sorted(SHAPES))}; sites, licences and declared inventories as"
         self._add(
-            row, KIND, Code.UNKNOWN_EVENT_KIND, f"there is no kind {kind[:80]!r} in a table",
+            (row, KIND), Code.UNKNOWN_EVENT_KIND, f"there is no kind {kind[:80]!r} in a table",
             f"{hint} JSON",
         )  # fmt: skip
 
@@ -201,7 +203,9 @@ class Gathering:
             if HAPPENED in head:
                 plain["occurred_at_ms"] = time_ms(head[HAPPENED])
         except CellError as error:
-            self._add(row, HAPPENED, Code.CELL_MALFORMED, str(error), "write the day and its zone")
+            self._add(
+                (row, HAPPENED), Code.CELL_MALFORMED, str(error), "write the day and its zone"
+            )
 
     def _complete(self, row: int, head: Mapping[str, str], shape: Shape) -> None:
         """Name the columns that the kind needs and the row leaves empty, and those it has not."""
@@ -214,25 +218,25 @@ class Gathering:
                 needed |= {column for column in member if not column.endswith("_title")}
         for column in sorted(needed - head.keys()):
             self._add(
-                row, column, Code.CELL_MISSING, f"a {shape.kind} needs {column}", "fill the cell"
+                (row, column), Code.CELL_MISSING, f"a {shape.kind} needs {column}", "fill the cell"
             )
         takes = {LABEL, KIND, HAPPENED, *(one.column for one in shape.fields)}
         for column in sorted(head.keys() - takes):
             detail = f"a {shape.kind} takes no {column}"
-            self._add(row, column, Code.CELL_UNUSED, detail, "empty the cell, or change the kind")
+            self._add((row, column), Code.CELL_UNUSED, detail, "empty the cell, or change the kind")
 
     def _line(self, row: int, cells: Mapping[str, str], event: _Event) -> None:
         said = {column: cells[column] for column in LINE_COLUMNS if column in cells}
         if not event.shape.lists:
             for column in said:
                 detail = f"a {event.shape.kind} names no chips"
-                self._add(row, column, Code.CELL_UNUSED, detail, "empty the cell")
+                self._add((row, column), Code.CELL_UNUSED, detail, "empty the cell")
             return
         member = self._member(row, said, event.shape)
         if not said:
             if event.shape.needs_lines and DOCUMENT not in cells:
                 detail = f"a {event.shape.kind} names what it is about, and this row names nothing"
-                self._add(row, SKU, Code.CELL_MISSING, detail, _SEE)
+                self._add((row, SKU), Code.CELL_MISSING, detail, _SEE)
             return
         named = self._thing(row, said)
         if named is not None and member is not None:
@@ -246,14 +250,14 @@ class Gathering:
         if len(shape.lists) == 1:
             if part is not None:
                 self._add(
-                    row, PART, Code.CELL_UNUSED, f"a {shape.kind} has no parts", "empty the cell"
+                    (row, PART), Code.CELL_UNUSED, f"a {shape.kind} has no parts", "empty the cell"
                 )
             return shape.lists[0]
         if part in shape.lists:
             return part
         code = Code.CELL_MISSING if part is None else Code.CELL_MALFORMED
         self._add(
-            row, PART, code, f"it is not said which: {', '.join(shape.lists)}", "fill the cell"
+            (row, PART), code, f"it is not said which: {', '.join(shape.lists)}", "fill the cell"
         )
         return None
 
@@ -268,15 +272,15 @@ class Gathering:
                     held(text, _TYPES[column], column)
             except CellError as error:
                 code = Code.QUANTITY_NOT_INTEGER if column == PIECES else Code.CELL_MALFORMED
-                self._add(row, column, code, str(error), _SEE)
+                self._add((row, column), code, str(error), _SEE)
         if (SKU in said) == (UNIT in said):
             code = Code.CELL_UNUSED if SKU in said else Code.CELL_MISSING
-            self._add(row, SKU, code, "a row names either a sku or a unit", _SEE)
+            self._add((row, SKU), code, "a row names either a sku or a unit", _SEE)
         elif not said.keys() & {SERIAL, PDI, UUID, PIECES}:
-            self._add(row, SERIAL, Code.CELL_MISSING, "it names no serial and no number", _SEE)
+            self._add((row, SERIAL), Code.CELL_MISSING, "it names no serial and no number", _SEE)
         for column in _contradicting(said):
             detail = "pieces stand for chips without a name, and a unit has a serial alone"
-            self._add(row, column, Code.CELL_UNUSED, detail, "keep one way to say what it is")
+            self._add((row, column), Code.CELL_UNUSED, detail, "keep one way to say what it is")
         return None if len(self._problems) > before else _line_of(said)
 
     def _document(self, row: int, cells: Mapping[str, str], event: _Event) -> None:
@@ -284,13 +288,13 @@ class Gathering:
         if digest is None:
             if title:
                 self._add(
-                    row, DOCUMENT, Code.CELL_MISSING, "a title without its document", "give both"
+                    (row, DOCUMENT), Code.CELL_MISSING, "a title without its document", "give both"
                 )
             return
         try:
             held(digest, Sha256Hex, DOCUMENT)
         except CellError as error:
-            self._add(row, DOCUMENT, Code.CELL_MALFORMED, str(error), "as sha256sum prints it")
+            self._add((row, DOCUMENT), Code.CELL_MALFORMED, str(error), "as sha256sum prints it")
             return
         event.documents.setdefault((digest, title), row)
 
@@ -307,14 +311,14 @@ class Gathering:
             ]
         if any(len(lines) > MAX_LINES for lines in rows.values()):
             detail = f"more than {MAX_LINES} lines in one event"
-            self._add(one.row, SKU, Code.EVENT_TOO_LARGE, detail, _SPLIT)
+            self._add((one.row, SKU), Code.EVENT_TOO_LARGE, detail, _SPLIT)
             return None
         if one.partial and one.shape.needs_lines and not rows[one.shape.lists[0]]:
             return None  # its rows say why
         try:
             event: Event = msgspec.convert(one.plain, one.shape.struct, strict=True)
         except msgspec.ValidationError as error:
-            self._add(one.row, "", Code.MALFORMED_EVENT, str(error), _SEE)
+            self._add((one.row, ""), Code.MALFORMED_EVENT, str(error), _SEE)
             return None
         return Draft(event=event, row=one.row, rows=rows, tabular=True, partial=one.partial)
 
@@ -323,7 +327,7 @@ class Gathering:
             if label not in ids:
                 detail = f"the file has no event {label!r}, or the two name each other"
                 hint = "give the label of an event of this file, or the id of one on the book"
-                self._add(one.row, member, Code.UNKNOWN_EVENT, detail, hint)
+                self._add((one.row, member), Code.UNKNOWN_EVENT, detail, hint)
 
 
 _SPLIT: Final = "give parts of it labels of their own in the column event"

@@ -13,11 +13,13 @@ from chipledger_book.cases import Case
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.events import LedgerRecord
 from chipledger_book.physical import Stay
-from chipledger_book.statements import Statement
 from chipledger_book.watch import Wait
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
 from chipledger_server.usecases.book.sharing import Position, Touched
+from chipledger_server.usecases.listing import LedgerAsked as LedgerAsked  # noqa: PLC0414
+from chipledger_server.usecases.listing import LedgerEntry as LedgerEntry  # noqa: PLC0414
+from chipledger_server.usecases.listing import When as When  # noqa: PLC0414
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.stays import StayRule
 from chipledger_server.usecases.views import (
@@ -31,24 +33,6 @@ from chipledger_server.usecases.views import (
     Run,
     Sighting,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class When:
-    """The two times of every question.
-
-    Attributes:
-        as_of_ms: what was true at.
-        known_at_ms: what was known at; what was recorded later plays no part.
-    """
-
-    as_of_ms: int
-    known_at_ms: int
-
-    @property
-    def seen_until_ms(self) -> int:
-        """The newest sighting that may speak: neither after `as_of` nor after `known_at`."""
-        return min(self.as_of_ms, self.known_at_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,60 +203,6 @@ class EventsAsked:
     scope: frozenset[str] | None
     site: str | None = None
     kind: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerAsked:
-    """Which page of the ledger a reader asks for, newest first.
-
-    Attributes:
-        when: what was recorded or happened later is left out.
-        scope: sites the reader may see; None: everything.
-        site: only this site's.
-        kind: only of this type.
-        party: only those that name this party.
-        key: only the one with this id.
-        since_ms: only those that happened then or later.
-        before: time and position of the last entry of the page before.
-    """
-
-    when: When
-    scope: frozenset[str] | None
-    site: str | None = None
-    kind: str | None = None
-    party: str | None = None
-    key: str | None = None
-    since_ms: int = 0
-    before: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
-    """One event of the ledger in a list, and whether it still stands.
-
-    Attributes:
-        pos: in which order it was entered.
-        id: its id.
-        type: its type.
-        site: the site that it is about, where it is about one.
-        occurred_ms: when it happened.
-        recorded_ms: when it was entered.
-        principal: who entered it.
-        words: what it says, in one line.
-        statements: who stands behind it, and how strongly.
-        corrected_by: id and reason of the correction that took it out, or None.
-    """
-
-    pos: int
-    id: str
-    type: str
-    site: str | None
-    occurred_ms: int
-    recorded_ms: int
-    principal: str
-    words: str
-    statements: tuple[Statement, ...]
-    corrected_by: tuple[str, str] | None
 
 
 class WaitState(StrEnum):

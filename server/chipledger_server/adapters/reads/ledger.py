@@ -10,7 +10,7 @@ from chipledger_book.events import decode_event
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.reads.statements import BOOKED, entered_with, later_statements
 from chipledger_server.usecases.book.event_words import event_words
-from chipledger_server.usecases.reading import LedgerAsked, LedgerEntry
+from chipledger_server.usecases.listing import LedgerAsked, LedgerEntry
 
 _EVENTS = schema.ledger_events.c
 _CORRECTION: Final = "correction"

@@ -81,8 +81,8 @@ def _party(first: Event) -> str | None:
 
 def _sites(kind: str, first: Event) -> dict[str, str]:
     if isinstance(first, TransferOut):
-        site = {"site": first.to_site}
-        return site | ({"from_site": first.site} if kind == "transfer-in" else {})
+        values = {"site": first.to_site}
+        return values | ({"from_site": first.site} if kind == "transfer-in" else {})
     site = getattr(first, "site", None)
     return {"site": site} if isinstance(site, str) else {}
 

@@ -48,8 +48,8 @@ def empty_form(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
-    kind: FromPath[str],
     *,
+    kind: FromPath[str],
     to: To = None,
 ) -> Response[str]:
     """Show the form of one kind of event, filled from the event that it answers."""
@@ -65,7 +65,7 @@ def empty_form(
     if request.user.sites is not None and len(request.user.sites) == 1:
         values.setdefault("site", next(iter(request.user.sites)))
     typed = Typed(values=values, blocks=blocks_of(values))
-    return _shown(request, parts, pages, form, typed)
+    return _shown(request, parts, pages, form=form, typed=typed)
 
 
 @post("/ledger/check", sync_to_thread=True, include_in_schema=False)
@@ -80,12 +80,12 @@ def check(
         typed = Typed(values=values, blocks=blocks_of(values))
         if data.get("action") == "more":
             typed.blocks = min(MOST_BLOCKS, typed.blocks + 1)
-        return _shown(request, parts, pages, form, typed)
+        return _shown(request, parts, pages, form=form, typed=typed)
     typed = read_form(form, values)
     tried = _tried(request, parts, form, typed)
     if tried is None or typed.draft is None:
-        return _shown(request, parts, pages, form, typed)
-    return _preview(request, parts, pages, form, typed, tried)
+        return _shown(request, parts, pages, form=form, typed=typed)
+    return _preview(request, parts, pages, form=form, typed=typed, tried=tried)
 
 
 @post("/ledger/enter", sync_to_thread=True, include_in_schema=False)
@@ -99,10 +99,10 @@ def enter(
     typed = read_form(form, values)
     tried = _tried(request, parts, form, typed)
     if tried is None or typed.draft is None:
-        return _shown(request, parts, pages, form, typed)
+        return _shown(request, parts, pages, form=form, typed=typed)
     key = event_id(typed.draft.event)
     if key != data.get("shown"):
-        return _preview(request, parts, pages, form, typed, tried)
+        return _preview(request, parts, pages, form=form, typed=typed, tried=tried)
     done = enter_one(
         typed.draft.event,
         parts.ledger,
@@ -112,7 +112,7 @@ def enter(
     )
     if done.problems:
         typed.blame(form, done.problems)
-        return _shown(request, parts, pages, form, typed)
+        return _shown(request, parts, pages, form=form, typed=typed)
     return Response(
         content=b"",
         status_code=HTTPStatus.SEE_OTHER,
@@ -159,7 +159,7 @@ def _tried(request: ScreenRequest, parts: Parts, form: Form, typed: Typed) -> Tr
 
 
 def _shown(
-    request: ScreenRequest, parts: Parts, pages: Pages, form: Form, typed: Typed
+    request: ScreenRequest, parts: Parts, pages: Pages, *, form: Form, typed: Typed
 ) -> Response[str]:
     """Return the form with what was typed and what is wrong; 422 where something is."""
     catalogue = parts.measure.tables.catalogue
@@ -182,8 +182,14 @@ def _shown(
     return Response(content=page, media_type=MediaType.HTML, status_code=status)
 
 
-def _preview(  # noqa: PLR0917 - what the page shows
-    request: ScreenRequest, parts: Parts, pages: Pages, form: Form, typed: Typed, tried: Tried
+def _preview(
+    request: ScreenRequest,
+    parts: Parts,
+    pages: Pages,
+    *,
+    form: Form,
+    typed: Typed,
+    tried: Tried,
 ) -> Response[str]:
     if typed.draft is None:
         raise AssertionError("only what is an event is shown before it is entered")

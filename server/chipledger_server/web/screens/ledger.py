@@ -1,5 +1,6 @@
 """The ledger in a list: every event, whose word it stands on, and what was corrected."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from litestar import Response, get
@@ -11,7 +12,7 @@ from chipledger_book.stock import ALWAYS
 from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.book.prefilled import next_steps
 from chipledger_server.usecases.book.rights import ENTERED_BY, may_enter
-from chipledger_server.usecases.reading import LedgerAsked, When
+from chipledger_server.usecases.listing import LedgerAsked, LedgerEntry, When
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing.events import event_of
 from chipledger_server.usecases.times import instant_ms
@@ -59,27 +60,30 @@ def ledger(
     with parts.look(request.user, travel.when) as look:
         found = look.snapshot.ledger_page(asked, limit=SHOWN + 1)
         sites = [site for site in look.snapshot.site_ids() if look.sees(site)]
-    shown = found[:SHOWN]
-    older = f"{shown[-1].occurred_ms}.{shown[-1].pos}" if len(found) > SHOWN else None
     page = pages.render(
         "ledger.html",
         reader=request.user,
         travel=travel,
-        entries=shown,
-        older=older,
+        entries=found[:SHOWN],
+        older=_next(found),
         sites=sites,
         kinds=sorted(ENTERED_BY),
-        own_kinds=OWN_KINDS,
-        asked={
-            "site": of_site or "",
-            "kind": of_kind or "",
-            "party": of_party or "",
-            "since": since or "",
-        },
+        asked=_kept(site=of_site, kind=of_kind, party=of_party, since=since),
         first=before is None,
         enters=any(may_enter(request.user.role, kind) for kind in ENTERED_BY),
     )
     return html(page)
+
+
+def _next(found: Sequence[LedgerEntry]) -> str | None:
+    """Return where the next page begins, if there is one."""
+    last = found[SHOWN - 1] if len(found) > SHOWN else None
+    return None if last is None else f"{last.occurred_ms}.{last.pos}"
+
+
+def _kept(**asked: str | None) -> dict[str, str]:
+    """Return the filters as the links of the page repeat them."""
+    return {name: text or "" for name, text in asked.items()}
 
 
 @get("/events/{event_id:str}", sync_to_thread=True, include_in_schema=False)
@@ -88,8 +92,8 @@ def event_page(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
-    event_id: FromPath[str],
     *,
+    event_id: FromPath[str],
     entered: Entered = None,
 ) -> Response[str]:
     """Show one event as it stands in the log, whose word it is, and how it is answered."""
