@@ -43,6 +43,8 @@ LISTS: Final = (
         "/",
         "/rules",
         "/rules/diff",
+        "/findings",
+        "/findings/export.csv",
         "/ledger",
         "/ledger/new",
         "/ledger/new/{kind:str}",
@@ -74,6 +76,7 @@ FORMS: Final = ("/login", "/logout", "/enter")
 IN_SESSION: Final = (
     *("/ledger/check", "/ledger/enter", "/ledger/import/check", "/ledger/import/enter"),
     "/rules/proposals/{proposal_id:str}",
+    *("/findings/acknowledge", "/findings/{finding_id:str}/act"),
 )
 """Routes that take a form from somebody who is logged in."""
 

@@ -38,7 +38,7 @@ def innocent_facts(kind: str) -> Sequence[str]:
 
 def own_fact(detail: Mapping[str, Any], look: Look) -> dict[str, Any]:
     """Return a detail in which sites that the reader may not see have no name."""
-    what = dict(detail["what"])
+    what = dict(detail.get("what", {}))  # an older version may have recorded less
     for member in _NAMING_SITES:
         if member in what:
             what[member] = _own(what[member], look)

@@ -47,6 +47,11 @@ FileForm = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_P
 ManyForm = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
+def _own_form(request: ScreenRequest) -> None:
+    """Do nothing if a form is ours; asked before its body is read."""
+    demand_own_form(request.headers)
+
+
 @get("/findings", sync_to_thread=True, include_in_schema=False)
 def queue(
     request: ScreenRequest,
@@ -110,6 +115,7 @@ def finding_page(
     sync_to_thread=True,
     include_in_schema=False,
     request_max_body_size=_FORM_BYTES,
+    before_request=_own_form,
 )
 def finding_step(
     request: ScreenRequest,
@@ -121,7 +127,6 @@ def finding_step(
     finding_id: FromPath[str],
 ) -> Response[str]:
     """Take one step, and show the finding as it is then; or say why not, with what was typed."""
-    demand_own_form(request.headers)
     try:
         wanted = _wanted(finding_id, data, now_ms=parts.now_ms())
         act(wanted, parts.cases, parts.hand(request.user), request.user)
@@ -143,12 +148,16 @@ def finding_step(
     return _see(f"/findings/{finding_id}")
 
 
-@post("/findings/acknowledge", sync_to_thread=True, include_in_schema=False)
+@post(
+    "/findings/acknowledge",
+    sync_to_thread=True,
+    include_in_schema=False,
+    before_request=_own_form,
+)
 def acknowledge_many(
     request: ScreenRequest, parts: NamedDependency[Parts], data: ManyForm
 ) -> Response[str]:
     """Acknowledge every finding that was ticked; one that moved on meanwhile is left as it is."""
-    demand_own_form(request.headers)
     ticked = data.get("finding", [])
     chosen = [ticked] if isinstance(ticked, str) else list(ticked)
     if not chosen:
