@@ -26,43 +26,44 @@ def differences(look: Look) -> Iterator[Found]:
     all of it once the sender stands behind it.
     """
     for entry in look.moves(ReceiptDifference):
-        since = entry.event.occurred_at_ms
-        due = look.gauge.due_ms(Timer.DIFFERENCE, since)
-        if due is None:
-            continue
-        counts = _open(look, entry)
-        said = _agreed_at(look, entry)
-        owner = _sender(look, entry)
-        open_now = bool(counts) and said is None
-        yield Wait(
-            kind=WaitKind.DIFFERENCE,
-            site=look.site,
-            event=entry.id,
-            chip=None,
-            key=entry.id,
-            owner=owner,
-            since_ms=since,
-            due_ms=due,
-            done_ms=None if open_now else (said or _settled_at(look, entry)),
-            pieces=sum(counts.values()) if open_now else 0,
+        due = look.gauge.due_ms(Timer.DIFFERENCE, entry.event.occurred_at_ms)
+        if due is not None:
+            yield from _difference(look, entry, due)
+
+
+def _difference(look: Look, entry: Booked[ReceiptDifference], due: int) -> Iterator[Found]:
+    said = _agreed_at(look, entry)
+    counts = _open(look, entry) if said is None else {}
+    owner = _sender(look, entry)
+    yield Wait(
+        kind=WaitKind.DIFFERENCE,
+        site=look.site,
+        event=entry.id,
+        chip=None,
+        key=entry.id,
+        owner=owner,
+        since_ms=entry.event.occurred_at_ms,
+        due_ms=due,
+        done_ms=None if counts else (said or _settled_at(look, entry)),
+        pieces=sum(counts.values()),
+    )
+    if counts and look.at_ms > due:
+        yield look.fact(
+            FactKind.RECEIPT_DIFFERENCE,
+            entry.id,
+            Grounds(
+                since_ms=entry.event.occurred_at_ms,
+                counts=counts,
+                owner=owner,
+                events=[entry.id, entry.event.answers],
+                detail={
+                    "due_ms": due,
+                    "missing": _number(look, entry, entry.event.missing),
+                    "unexpected": _number(look, entry, entry.event.unexpected),
+                    "damaged": _number(look, entry, entry.event.damaged),
+                },
+            ),
         )
-        if open_now and look.at_ms > due:
-            yield look.fact(
-                FactKind.RECEIPT_DIFFERENCE,
-                entry.id,
-                Grounds(
-                    since_ms=since,
-                    counts=counts,
-                    owner=owner,
-                    events=[entry.id, entry.event.answers],
-                    detail={
-                        "due_ms": due,
-                        "missing": _number(look, entry, entry.event.missing),
-                        "unexpected": _number(look, entry, entry.event.unexpected),
-                        "damaged": _number(look, entry, entry.event.damaged),
-                    },
-                ),
-            )
 
 
 def _open(look: Look, entry: Booked[ReceiptDifference]) -> dict[str, int]:

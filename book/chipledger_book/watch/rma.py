@@ -1,7 +1,7 @@
 """Back to the vendor: what waits for its word or its replacement, and whether it is too much."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -138,24 +138,16 @@ def rma_rate(look: Look) -> Iterator[Found]:
     out = look.moves(RmaOut)
     if not out:
         return
-    sent: dict[tuple[int, int], Counter[str]] = {}
-    events: dict[tuple[int, int], list[str]] = {}
+    by_quarter: dict[tuple[int, int], list[Booked[RmaOut]]] = defaultdict(list)
     for entry in out:
-        quarter = quarter_of(entry.event.occurred_at_ms)
-        pieces = look.pieces(entry)
-        sent.setdefault(quarter, Counter()).update(pieces)
-        events.setdefault(quarter, []).append(entry.id)
-    exposure = _exposure(look, first=min(sent))
-    for quarter, counts in sent.items():
-        yield from _quarter(look, quarter, counts, events[quarter], exposure[quarter])
+        by_quarter[quarter_of(entry.event.occurred_at_ms)].append(entry)
+    exposure = _exposure(look, first=min(by_quarter))
+    for quarter, entries in by_quarter.items():
+        yield from _quarter(look, quarter, entries, chip_ms=exposure[quarter])
 
 
 def _quarter(
-    look: Look,
-    quarter: tuple[int, int],
-    counts: Counter[str],
-    events: Iterable[str],
-    chip_ms: int,
+    look: Look, quarter: tuple[int, int], entries: Sequence[Booked[RmaOut]], *, chip_ms: int
 ) -> Iterator[Found]:
     start, _ = quarter_ms(quarter)
     rate = look.gauge.amount(Threshold.RMA_RATE, start)
@@ -163,6 +155,9 @@ def _quarter(
     wide = look.gauge.amount(Threshold.RMA_WIDE_BAND, start)
     if rate is None or band is None:
         return
+    counts = Counter[str]()
+    for entry in entries:
+        counts.update(look.pieces(entry))
     mean = Fraction(rate * chip_ms, PPM * YEAR_MS)
     edge, number = upper_edge(mean, band), sum(counts.values())
     if number <= edge:
@@ -175,7 +170,7 @@ def _quarter(
             since_ms=start,
             counts=counts,
             owner=look.operator,
-            events=events,
+            events=[entry.id for entry in entries],
             weight="rma-rate-wide" if far else "",
             detail={
                 "quarter": f"{quarter[0]}-Q{quarter[1]}",
