@@ -206,6 +206,7 @@ class Desk:
         measures: the same for other times and other rule sets.
         proposals: what takes two people, of hosts.
         party_keys: keys that parties sign with.
+        cases: findings, to act on.
         periods: closing periods.
     """
 
@@ -219,6 +220,7 @@ class Desk:
     measures: Measures
     proposals: SqlProposals
     party_keys: SqlPartyKeys
+    cases: SqlCases
     periods: PeriodDesk
 
 
@@ -249,6 +251,7 @@ def open_desk(config: Config) -> Desk:
         measures=measures,
         proposals=SqlProposals(engine),
         party_keys=SqlPartyKeys(engine),
+        cases=SqlCases(engine),
         periods=_period_desk(engine, measures),
     )
 

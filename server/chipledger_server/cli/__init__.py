@@ -13,6 +13,7 @@ from chipledger_evidence.errors import EvidenceError
 from chipledger_server.adapters.database import FAULTS
 from chipledger_server.cli import (
     book,
+    findings,
     hosts,
     init,
     moves,
@@ -41,6 +42,7 @@ GROUPS = (
     reports,
     rules,
     waits,
+    findings,
 )
 """Modules with `add(commands)`, which registers subcommands whose `act(arguments) -> int`."""
 

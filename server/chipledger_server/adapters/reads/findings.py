@@ -28,7 +28,7 @@ _FINDINGS = schema.findings.c
 _CASES = schema.cases.c
 _SEVERITY = func.coalesce(_CASES.severity, _FINDINGS.severity)
 RANKS: Final = {str(name): place for place, name in enumerate(Severity)}
-_RANK = case(RANKS, value=_SEVERITY)
+_RANK: ColumnElement[int] = case(RANKS, value=_SEVERITY)
 
 
 def findings(
