@@ -59,6 +59,7 @@ class FactKind(StrEnum):
     LICENCE_EXPIRING = "licence-expiring"
     # shapes of deceit
     STRUCTURING = "structuring"  # several parties or shipments, each just under a limit
+    SHUTTLED = "shuttled"  # answered at several sites in turn, without transfers
     BORROWED_HARDWARE = "borrowed-hardware"  # came for an inspection and left after it
 
 

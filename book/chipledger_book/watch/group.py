@@ -9,6 +9,7 @@ from chipledger_book.watch.group_view import GroupView
 from chipledger_book.watch.look import Found, gauge_of
 from chipledger_book.watch.quantities import caps, ending_licences
 from chipledger_book.watch.scene import Measure, Scene
+from chipledger_book.watch.shuttled import shuttled
 from chipledger_book.watch.structuring import consignees_under_a_limit, shipments_under_a_limit
 from chipledger_book.watch.twice import received_twice
 
@@ -18,6 +19,7 @@ DETECTORS: Final[tuple[Callable[[GroupView], Iterator[Found]], ...]] = (
     consignees_under_a_limit,
     shipments_under_a_limit,
     received_twice,
+    shuttled,
     unmatched,
 )
 

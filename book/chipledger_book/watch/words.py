@@ -207,6 +207,18 @@ _PRESENT: Final[Mapping[FactKind, Words]] = {
         who=_OPERATOR,
         do="Show where the chips came from and where they went; inspect again unannounced.",
     ),
+    FactKind.SHUTTLED: Words(
+        sentence=lambda d: (
+            f"{_chips(d)} answered at {_listed(d['sites'])} in turn, without transfers:"
+            f" {d['changes']} changes, the last on {_day(d['last_change_ms'])}."
+        ),
+        innocent=(
+            "a server was lent to the other site, and the transfers are not entered",
+            "a host was enrolled at the wrong site, and then at the right one",
+        ),
+        who=_OPERATOR,
+        do="Show why they travelled, and enter the transfers; look at both sites on one day.",
+    ),
     FactKind.SERIAL_RECEIVED_TWICE: Words(
         sentence=lambda d: f"The same names stand on the book twice: {_chips(d)}.",
         innocent=(
@@ -425,6 +437,7 @@ TIMER: Final[Mapping[FactKind, Timer]] = {
     FactKind.NOTICE_LATE: Timer.NOTICE,
     FactKind.OVERAGE: Timer.OVERAGE,
     FactKind.SEEN_ELSEWHERE: Timer.ELSEWHERE,
+    FactKind.SHUTTLED: Timer.ELSEWHERE,
     FactKind.SHIPPED_SEEN: Timer.ELSEWHERE,
     FactKind.DISPOSED_SEEN: Timer.ELSEWHERE,
     FactKind.SEALED_SEEN: Timer.ELSEWHERE,

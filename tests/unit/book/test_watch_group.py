@@ -258,6 +258,37 @@ def test_chips_that_left_with_papers_after_a_count_are_not_borrowed() -> None:
     assert papered.facts(FactKind.BORROWED_HARDWARE, LATER) == ()
 
 
+def shuttle(*events: Event) -> Story:
+    """Return eight chips that are at Johor, then at Penang, then at Johor again."""
+    turns = (
+        *stays(range(8), MARCH, MARCH + days(7)),
+        *stays(range(8), MARCH + days(8), MARCH + days(15), site="penang"),
+        *stays(range(8), MARCH + days(16)),
+    )
+    return Story(
+        events=(receipt(8), receipt(8, site="penang", at=MARCH + 1), *events), history=turns
+    )
+
+
+def test_chips_that_go_to_another_site_and_back_are_shuttled() -> None:
+    """One set of chips for two sets of papers: said when papers of the way back are late."""
+    back = MARCH + days(16)
+    limit = back + limit_ms(Timer.ELSEWHERE, back)
+
+    assert of_kind(shuttle(), FactKind.SHUTTLED, limit) == []
+    (fact,) = of_kind(shuttle(), FactKind.SHUTTLED, limit + 1)
+    assert (fact.key, fact.pieces, fact.detail["changes"]) == ("johor:penang", 8, 16)
+    assert fact.severity is Severity.HIGH
+
+
+def test_chips_that_go_and_come_with_papers_are_not_shuttled() -> None:
+    """Transfers by name, or by number as many as went."""
+    for lines in (of(8), named(*range(8))):
+        out = replace(leaving(8, at=MARCH + days(7)), lines=lines)
+        home = replace(out, occurred_at_ms=MARCH + days(15), site="penang", to_site="johor")
+        assert of_kind(shuttle(out, home), FactKind.SHUTTLED) == []
+
+
 def test_the_wait_for_an_outsiders_record_is_the_consignees() -> None:
     """It stands in the list of who is late."""
     wait = Story(events=(RECORDED,)).wait(WaitKind.EXTERNAL, UNMATCHED + 1)

@@ -46,6 +46,14 @@ def test_a_vendor_that_never_speaks_weighs_as_much_as_a_missing_chip() -> None:
     assert story.fact(FactKind.RMA_OPEN, long + 1).severity is Severity.HIGH
 
 
+def test_a_large_return_that_nobody_confirms_weighs_high_at_once() -> None:
+    """Thirty-two H100 in one case are no honest defect."""
+    many = sent_back(of(32), at=OUT)
+    story = Story(events=(received(64), many), history=stays(range(32), SEEN))
+
+    assert story.fact(FactKind.RMA_OPEN, CONFIRMATION + 1).severity is Severity.HIGH
+
+
 def test_a_vendor_that_spoke_still_owes_a_replacement() -> None:
     """Confirmed after ten days and nothing came: open by the other timer, and of low weight."""
     story = Story(events=(FOUR, RMA, SAID), history=LEFT)
