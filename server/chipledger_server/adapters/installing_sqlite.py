@@ -18,11 +18,8 @@ from chipledger_server.domain.crosscheck import State
 from chipledger_server.usecases.sequencing.installing import Place, Shown
 
 _PLACES: Final = ("INSERT OR REPLACE INTO places VALUES ", "(?,?,?,?,?)")
-_COUNTED: Final = (
-    "SELECT c.chip, c.host, EXISTS (SELECT 1 FROM disputes d WHERE d.chip = c.chip"
-    " AND d.host = c.host AND d.until_ms IS NULL) FROM claims c WHERE c.chip IN ({})"
-    " ORDER BY c.chip, c.host"
-)
+_CLAIMED: Final = "SELECT chip, host FROM claims WHERE chip IN ({}) ORDER BY chip, host"
+_LOST: Final = "SELECT DISTINCT chip, host FROM disputes WHERE chip IN ({}) AND until_ms IS NULL"
 _PLACED: Final = "SELECT chip, site, host, since_ms, left_ms FROM places WHERE chip IN ({})"
 _SHOWN: Final = (
     "SELECT chip, uuid, pdi, serial, bdf, device, subsystem, board_part, name"
@@ -42,10 +39,11 @@ class SqlitePlaces:
         """Return the hosts whose claims count, of every chip that any host claims."""
         found: dict[int, list[str]] = defaultdict(list)
         for part in _parts(chips):
-            for chip, host, lost in self._execute(_text(_COUNTED, len(part)), part).fetchall():
-                hosts = found[chip]
-                if not lost:
-                    hosts.append(host)
+            lost = {*self._execute(_text(_LOST, len(part)), part).fetchall()}
+            for claim in self._execute(_text(_CLAIMED, len(part)), part).fetchall():
+                hosts = found[claim[0]]
+                if claim not in lost:
+                    hosts.append(claim[1])
         return found
 
     def placed(self, chips: Sequence[int]) -> Mapping[int, Place]:

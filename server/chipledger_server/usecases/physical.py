@@ -10,12 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_evidence.appraisal.appraise import grade_of, is_current
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_server.domain.liveness import unseen_ms
+
+_HOSTS_KEPT: Final = 2
 
 
 class Reading(StrEnum):
@@ -142,7 +145,7 @@ def settle(
         at_ms: the time.
     """
     held = tuple(claims)
-    elsewhere: Mapping[int, list[Rival]] = _by_chip(rivals, held)
+    elsewhere = _newest(rivals, held, disputed)
     standings = [
         _standing(claim, elsewhere, disputed, patience=patience, at_ms=at_ms) for claim in held
     ]
@@ -183,21 +186,40 @@ def seen_chips(settled: Iterable[Settled]) -> tuple[SeenChip, ...]:
     )
 
 
-def _by_chip(rivals: Iterable[Rival], held: Sequence[Claim]) -> Mapping[int, list[Rival]]:
-    """Return all sightings by chip, those of the site itself among them."""
-    found: dict[int, list[Rival]] = defaultdict(list)
+Sighting = tuple[int, str]
+"""Until when, and on which host."""
+
+
+def _newest(
+    rivals: Iterable[Rival], held: Sequence[Claim], disputed: frozenset[tuple[int, str]]
+) -> Mapping[int, Sequence[Sighting]]:
+    """Return of each chip the newest sightings that count, on two hosts at most.
+
+    Those of the site itself are among them. One outweighs the other, whoever asks: more hosts
+    than two say nothing more, and there may be hundreds that claim one chip.
+    """
+    found: dict[int, list[Sighting]] = defaultdict(list)
     for rival in rivals:
-        found[rival.chip].append(rival)
+        if (rival.chip, rival.host) not in disputed:
+            _keep(found[rival.chip], (rival.until_ms, rival.host))
     for claim in held:
-        if claim.chip is not None:
-            rival = Rival(chip=claim.chip, host=claim.host, until_ms=claim.until_ms)
-            found[claim.chip].append(rival)
+        if claim.chip is not None and (claim.chip, claim.host) not in disputed:
+            _keep(found[claim.chip], (claim.until_ms, claim.host))
     return found
+
+
+def _keep(newest: list[Sighting], one: Sighting) -> None:
+    """Keep a sighting if it is among the newest of two hosts; the list is newest first."""
+    if len(newest) == _HOSTS_KEPT and one < newest[-1]:
+        return
+    others = [kept for kept in newest if kept[1] != one[1]]
+    same = [kept for kept in newest if kept[1] == one[1]]
+    newest[:] = sorted([*others, max([*same, one])], reverse=True)[:_HOSTS_KEPT]
 
 
 def _standing(
     claim: Claim,
-    elsewhere: Mapping[int, list[Rival]],
+    elsewhere: Mapping[int, Sequence[Sighting]],
     disputed: frozenset[tuple[int, str]],
     *,
     patience: Patience,
@@ -209,9 +231,9 @@ def _standing(
     if (claim.chip, claim.host) in disputed:
         return Standing.DISPUTED
     if any(
-        (rival.until_ms, rival.host) > (claim.until_ms, claim.host)
-        for rival in elsewhere.get(claim.chip, ())
-        if rival.host != claim.host and (claim.chip, rival.host) not in disputed
+        one > (claim.until_ms, claim.host)
+        for one in elsewhere.get(claim.chip, ())
+        if one[1] != claim.host
     ):
         return Standing.MOVED
     if claim.reading is Reading.LOST or patience.silent(claim.until_ms, at_ms):

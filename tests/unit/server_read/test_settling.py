@@ -109,3 +109,52 @@ def test_a_signature_does_not_make_a_contradicted_line_count() -> None:
     patience = Patience(limit_ms=LIMIT, signature_ms=600)
 
     assert settle([one], [], frozenset(), patience=patience, at_ms=AT)[0].grade is Grade.G0
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcdef"), st.integers(AT - 5, AT), st.booleans()), max_size=12
+    )
+)
+def test_the_newest_claim_that_counts_outweighs_all_others(
+    sightings: list[tuple[str, int, bool]],
+) -> None:
+    """As comparing each claim with each other one says, whoever is in dispute."""
+    newest = {host: until for host, until, _ in sightings}
+    disputed = frozenset((1, host) for host, _, lost in sightings if lost)
+    claims = [claim(host=host, until=until) for host, until in newest.items()]
+    counting = [(until, host) for host, until in newest.items() if (1, host) not in disputed]
+    for one in settle(claims, [], disputed, patience=PATIENCE, at_ms=AT):
+        mine = (one.claim.until_ms, one.claim.host)
+        if (1, one.claim.host) in disputed:
+            assert one.standing is Standing.DISPUTED
+        else:
+            moved = any(other > mine for other in counting)
+            assert one.standing is (Standing.MOVED if moved else Standing.PRESENT)
+
+
+class Counted(str):
+    """A host's name that counts how often it is compared."""
+
+    __slots__ = ()
+    asked = 0
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[explicit-override]
+        """Count, and compare as text."""
+        Counted.asked += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_many_claims_on_one_chip_are_not_all_compared_with_each_other() -> None:
+    """Twice the claims are twice the work."""
+    work = []
+    for count in (100, 200):
+        hosts = [Counted(f"h{number:03d}") for number in range(count)]
+        claims = [claim(host=host, until=AT - index) for index, host in enumerate(hosts)]
+        rivals = [Rival(chip=1, host=one.host, until_ms=one.until_ms) for one in claims]
+        Counted.asked = 0
+        settle(claims, rivals, frozenset(), patience=PATIENCE, at_ms=AT)
+        work.append(Counted.asked)
+    assert work[1] <= 2 * work[0] + 10

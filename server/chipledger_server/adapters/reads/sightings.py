@@ -113,28 +113,35 @@ def _with_suspended(found: Sequence[Mapping[Any, Any]]) -> list[Mapping[Any, Any
 
 
 def rivals(connection: Connection, when: When, *, site: str) -> list[Rival]:
-    """Return the other sightings, anywhere, of chips that hosts of a site hold.
+    """Return the sightings, anywhere, of chips that hosts of a site hold, their own among them.
 
     Left out are those that ended before the site's own: they outweigh nothing, and a chip may
     have any number of them.
     """
     at = when.seen_until_ms
     runs = _holding(when, site=site)
-    mine = _DEVICES.alias("mine")
+    devices = _DEVICES.alias("devices")
+    # Each chip once, however many hosts of the site hold it: else every pair of them is read.
+    mine = (
+        select(devices.c.chip, func.min(runs.c.until_ms).label("until_ms"))
+        .join(runs, devices.c.inventory == runs.c.inventory)
+        .where(devices.c.chip.is_not(None))
+        .group_by(devices.c.chip)
+        .cte("mine")
+    )
     other = _DEVICES.alias("other")
     seen = (
         select(other.c.chip, _RUNS.host, until_of(at).label("until_ms"))
         .select_from(
-            runs.join(mine, mine.c.inventory == runs.c.inventory)
-            .join(other, other.c.chip == mine.c.chip)
+            mine.join(other, other.c.chip == mine.c.chip)
             .join(schema.presence, _RUNS.inventory == other.c.inventory)
             .join(schema.hosts, _HOSTS.id == _RUNS.host)
         )
-        .where(_RUNS.host != runs.c.host, _RUNS.since_ms <= at, other.c.state.in_(_COUNTED))
+        .where(_RUNS.since_ms <= at, other.c.state.in_(_COUNTED))
     )
     # Apart, because a database looks up either by index, and one or the other by none.
     running = seen.where(_RUNS.until_ms.is_(None))
-    ended = seen.where(_RUNS.until_ms >= runs.c.until_ms)
+    ended = seen.where(_RUNS.until_ms >= mine.c.until_ms)
     either = union_all(running, ended).subquery().c
     query = select(either.chip, either.host, func.max(either.until_ms).label("until_ms"))
     return [
