@@ -1,8 +1,9 @@
 """Findings opened, grown and ended as the sequencer does it, behind a door for people."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from httpx import Response
@@ -12,6 +13,7 @@ from chipledger_book.terms import Severity
 from chipledger_server.adapters.database import Writer, open_writer
 from chipledger_server.adapters.sequence_sqlite import SqliteSequenceStore
 from chipledger_server.domain.findings import About
+from chipledger_server.ports import Entropy
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.sequencing.noting import Noting
 from chipledger_testing.door import OWN_FORM, Door
@@ -144,10 +146,15 @@ class Casework:
         """Return a page as somebody."""
         return self.door.page(path, session=self.door.log_in(self.tokens[who]))
 
-    @contextmanager
-    def _noting(self) -> Iterator[Noting]:
-        connection: Writer = open_writer(self.scene.folder / "collector.sqlite")
-        connection.execute("BEGIN IMMEDIATE")
-        yield Noting(store=SqliteSequenceStore(connection, self.scene.entropy))
-        connection.execute("COMMIT")
-        connection.close()
+    def _noting(self) -> AbstractContextManager[Noting]:
+        return noting_in(self.scene.folder / "collector.sqlite", self.scene.entropy)
+
+
+@contextmanager
+def noting_in(database: Path, entropy: Entropy) -> Iterator[Noting]:
+    """Write findings into a database as the sequencer does, in one transaction."""
+    connection: Writer = open_writer(database)
+    connection.execute("BEGIN IMMEDIATE")
+    yield Noting(store=SqliteSequenceStore(connection, entropy))
+    connection.execute("COMMIT")
+    connection.close()

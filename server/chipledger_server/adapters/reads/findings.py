@@ -59,7 +59,7 @@ def worst(
     query = _asked(connection, _whole(), ask)
     if after is not None:
         rank, opened, key = after
-        equal = rank == _RANK
+        equal = _RANK.in_((rank,))
         query = query.where(
             or_(
                 rank > _RANK,
