@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from chipledger_book.rollup import BYS, RollUp, RollUpRow, roll_up
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_server.cli.desk import answer, desk_of, json_option, table
 from chipledger_server.usecases.allowances import Allowance, allowances
@@ -41,6 +42,11 @@ _MOVED = (
     *("stored", "overdrawn"),
 )
 
+_TOGETHER = (
+    *("model", "sites", "book", "G4", "G3", "G2", "G1", "G0", "stored"),
+    *("silent", "disputed", "unaccounted", "overage"),
+)
+
 _ALLOWED = ("allowance", "model", "limit", "used by all it covers", "left or beyond")
 
 
@@ -57,6 +63,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its typ
         action="append",
         metavar="ID[@VERSION]",
         help="under this rule set; may be given several times; `all`; the adopted if left out",
+    )
+    command.add_argument(
+        "--by", choices=BYS, help="bring all sites together by this; nothing is netted"
     )
     json_option(command)
     command.set_defaults(act=act)
@@ -76,6 +85,9 @@ def act(arguments: argparse.Namespace) -> int:
                 balances += all_balances(snapshot, times, measure, scope=None)
         problems = () if arguments.site else left_out(snapshot, times, balances)
         sys.stderr.writelines(f"{problem.line()}\n" for problem in problems)
+    if arguments.by is not None:
+        found = roll_up([balance.report for balance in balances], arguments.by)
+        return answer(arguments, list(found), _together(found, times))
     return answer(arguments, balances, _lines(balances, times))
 
 
@@ -101,6 +113,38 @@ def _lines(balances: list[SiteBalance], times: When) -> Iterator[str]:
     yield f"Grades: {grades}. Present is G1 and better; G0 fills no hole."
     yield "What this cannot see:"
     yield from (f"  - {sentence}" for sentence in CANNOT_SEE)
+
+
+def _together(found: Sequence[RollUp], times: When) -> Iterator[str]:
+    yield f"as of {time_text(times.as_of_ms)}, known at {time_text(times.known_at_ms)}"
+    for group in found:
+        test = ", test sites" if group.test else ""
+        yield ""
+        yield f"{group.key} ({group.by}{test}): {pieces(len(group.sites), 'site')}"
+        for name, verdicts in (
+            ("physical", group.physical),
+            ("authorisation", group.authorisation),
+        ):
+            said = ", ".join(f"{number(count)} {verdict}" for verdict, count in verdicts.items())
+            yield f"  {name}: {said}"
+        yield f"  TPP held: {number(group.held_tpp)}"
+        yield from (f"  {line}" for line in table(_TOGETHER, map(_together_row, group.rows)))
+        if group.unknown_models:
+            yield f"  {pieces(group.unknown_models)} of unknown model"
+    yield ""
+    yield "Columns are sums over the sites; a hole at one is never filled by an overage at another."
+
+
+def _together_row(row: RollUpRow) -> tuple[str, ...]:
+    return (
+        row.sku + ("" if row.controlled else " (not controlled)"),
+        *map(number, (row.sites, row.book)),
+        *(number(getattr(row.present, grade)) for grade in ("G4", "G3", "G2", "G1")),
+        *map(number, (row.declared, row.stored)),
+        number(row.silent + row.silent_off_book),
+        number(row.disputed + row.disputed_off_book),
+        *map(number, (row.unaccounted, row.overage)),
+    )
 
 
 def site_lines(balance: SiteBalance) -> Iterator[str]:

@@ -16,7 +16,6 @@ from chipledger_book.physical import Stay
 from chipledger_book.watch import Wait
 from chipledger_evidence.gpu.result import EvidenceResult
 from chipledger_evidence.inventory import Inventory
-from chipledger_server.usecases.book.sharing import Position, Touched
 from chipledger_server.usecases.listing import LedgerAsked as LedgerAsked  # noqa: PLC0414
 from chipledger_server.usecases.listing import LedgerEntry as LedgerEntry  # noqa: PLC0414
 from chipledger_server.usecases.listing import When as When  # noqa: PLC0414
@@ -230,6 +229,38 @@ class WaitsAsked:
     site: str | None = None
     owner: str | None = None
     state: WaitState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Up to where the database was read.
+
+    Attributes:
+        event: newest event of the ledger.
+        run: newest run of sightings.
+        record: newest record that the sequencer has applied.
+    """
+
+    event: int
+    run: int
+    record: int
+
+    def precedes(self, other: "Position") -> bool:
+        """Tell whether nothing here lies after the other."""
+        return self.event <= other.event and self.run <= other.run and self.record <= other.record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """What was written between two positions.
+
+    Attributes:
+        sites: sites of which something may be otherwise now.
+        owners: ultimate parents and consignees of whom a site or licence is declared otherwise.
+    """
+
+    sites: frozenset[str]
+    owners: frozenset[str]
 
 
 class Snapshot(Protocol):

@@ -22,6 +22,7 @@ from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.web.api import (
     cases,
+    drill,
     entering,
     fleet,
     imports,
@@ -135,6 +136,7 @@ def api_router() -> Router:
             *entering.ROUTES,
             *parties.ROUTES,
             *waits.ROUTES,
+            *drill.ROUTES,
         ],
         dependencies={
             "page": Provide(provide_paging, sync_to_thread=False),

@@ -31,7 +31,6 @@ from chipledger_server.adapters.reads import (
     stays,
     waits,
 )
-from chipledger_server.usecases.book.sharing import Position, Touched
 from chipledger_server.usecases.physical import Claim, Rival
 from chipledger_server.usecases.reading import (
     ChipsAsked,
@@ -43,7 +42,9 @@ from chipledger_server.usecases.reading import (
     HostsAsked,
     LedgerAsked,
     LedgerEntry,
+    Position,
     Sightings,
+    Touched,
     TrailRow,
     WaitsAsked,
     When,

@@ -9,8 +9,7 @@ from chipledger_book.movements import TransferIn, TransferOut
 from chipledger_evidence.entry import EntryType
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.reads.book import family_sites, read_records
-from chipledger_server.usecases.book.sharing import Position, Touched
-from chipledger_server.usecases.reading import When
+from chipledger_server.usecases.reading import Position, Touched, When
 
 _EVENTS = schema.ledger_events.c
 _RUNS = schema.presence.c

@@ -17,10 +17,10 @@ from chipledger_book.report import SiteReport
 from chipledger_book.rules import Tables
 from chipledger_book.terms import day_of
 from chipledger_evidence.appraisal.policy import AppraisalPolicy
-from chipledger_server.usecases.book.sharing import Asked, Position, Sharing, Touched
+from chipledger_server.usecases.book.sharing import Asked, Sharing
 from chipledger_server.usecases.limits import CANNOT_SEE
 from chipledger_server.usecases.physical import Patience, Settled, Standing, seen_chips, settle
-from chipledger_server.usecases.reading import HostsAsked, Snapshot, When
+from chipledger_server.usecases.reading import HostsAsked, Position, Snapshot, Touched, When
 from chipledger_server.usecases.stays import StayRule
 from chipledger_server.usecases.views import Answer, Digest
 

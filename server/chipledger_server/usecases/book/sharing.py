@@ -17,38 +17,7 @@ from chipledger_book.holding import Holding, Question
 from chipledger_book.ledger import Book
 from chipledger_book.licences import Licence
 from chipledger_book.rules import Tables
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """Up to where the database was read.
-
-    Attributes:
-        event: newest event of the ledger.
-        run: newest run of sightings.
-        record: newest record that the sequencer has applied.
-    """
-
-    event: int
-    run: int
-    record: int
-
-    def precedes(self, other: "Position") -> bool:
-        """Tell whether nothing here lies after the other."""
-        return self.event <= other.event and self.run <= other.run and self.record <= other.record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
-    """What was written between two positions.
-
-    Attributes:
-        sites: sites of which something may be otherwise now.
-        owners: ultimate parents and consignees of whom a site or licence is declared otherwise.
-    """
-
-    sites: frozenset[str]
-    owners: frozenset[str]
+from chipledger_server.usecases.reading import Position, Touched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from chipledger_server.web.screens import (
     cases,
     closing,
+    drill,
     entering,
     fleet,
     importing,
@@ -26,5 +27,6 @@ SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *entering.SCREENS,
     *importing.SCREENS,
     *closing.SCREENS,
+    *drill.SCREENS,
 )
 """Every route of the screens."""
