@@ -28,6 +28,8 @@ NUMBERS: Final = (
     *(*CAUSES, "book_tpp", "installed_tpp", "not_installed_tpp"),
 )
 """Numbers that are added up over facilities."""
+_TPP: Final = ("book_tpp", "installed_tpp", "not_installed_tpp")
+_PIECES: Final = tuple(name for name in NUMBERS if name not in {*CAUSES, *_TPP})
 _CAUSE_OF: Final = {
     "decommissioned": "decommissioned",
     "destroyed": "destroyed",
@@ -81,7 +83,7 @@ class Accounting(View, frozen=True, kw_only=True):
 
     def sheets(self) -> tuple[Sheet, ...]:
         """Return its tables."""
-        return _rows_sheet(self), _attrition_sheet(self), _onward_sheet(self)
+        return _rows_sheet(self), _tpp_sheet(self), _attrition_sheet(self), _onward_sheet(self)
 
 
 def accounting(sources: Sequence[Source], *, made_by: str) -> Accounting:
@@ -191,27 +193,38 @@ def _titles(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _rows_sheet(report: Accounting) -> Sheet:
-    names = [name for name in NUMBERS if name not in CAUSES]
     return Sheet(
         name="accounting",
-        title="Chips by facility, and of the parent together",
+        title="Chips by facility, and of the parent together, in pieces",
+        columns=columns(
+            ("facility", "Facility"), ("country", "Country"), ("sku", "Model"), *_titles(_PIECES)
+        ),
+        rows=tuple(_cells(row, _PIECES) for row in (*report.rows, *report.group)),
+        totals=len(report.group),
+        note="Received is what was purchased and arrived. Installed: booked chips that an agent "
+        "attested at the facility. Not installed: booked chips of which nothing was seen: stored, "
+        "not yet installed, or gone.",
+    )
+
+
+def _tpp_sheet(report: Accounting) -> Sheet:
+    return Sheet(
+        name="tpp",
+        title="Aggregate TPP, and what was approved",
         columns=columns(
             ("facility", "Facility"),
             ("country", "Country"),
             ("sku", "Model"),
-            *_titles(names),
+            *_titles(_TPP),
             ("approved_pieces", "Approved, pieces"),
             ("approved_tpp", "Approved, TPP"),
         ),
         rows=tuple(
-            (*_cells(row, names), row.approved_pieces, row.approved_tpp)
+            (*_cells(row, _TPP), row.approved_pieces, row.approved_tpp)
             for row in (*report.rows, *report.group)
         ),
         totals=len(report.group),
-        note="In pieces, where the title does not say TPP. Received is what was purchased and "
-        "arrived. Installed: booked chips that an agent attested at the facility. Not installed: "
-        "booked chips of which nothing was seen: stored, not yet installed, or gone. A licence "
-        "may cover several facilities, so approved amounts are not added up.",
+        note="A licence may cover several facilities, so approved amounts are not added up.",
     )
 
 

@@ -19,6 +19,7 @@ MEDIA_TYPES: Final[dict[Format, str]] = {
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
 }
+_LONG_WORD: Final = 24
 _COMPUTES: Final = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 """With what a text begins that a spreadsheet computes, in plain and in full width."""
 GUARD_WORDS: Final = (
@@ -41,9 +42,10 @@ dt{color:#555}dd{margin:0;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-size:12px}
 thead{display:table-header-group}tr{break-inside:avoid}
 th,td{padding:3px 7px;text-align:left;vertical-align:top;border-bottom:1px solid #ddd;
-overflow-wrap:anywhere}
-th{border-bottom:1.5px solid #333;overflow-wrap:normal}
-.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+overflow-wrap:break-word}
+th{border-bottom:1.5px solid #333;vertical-align:bottom}
+.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}
+.w{overflow-wrap:anywhere;min-width:9em}
 .total td{font-weight:600;border-top:1.5px solid #333}
 .none{color:#777}.note,li{font-size:12px;color:#333}
 ul{margin:4px 0;padding-left:18px}
@@ -160,7 +162,7 @@ def _table(sheet: Sheet) -> Iterator[str]:
         for place, row in enumerate(sheet.rows):
             yield '<tr class="total">' if place >= first_total else "<tr>"
             for cell, right in zip(row, numeric, strict=True):
-                yield f"<td{_right(right)}>{_shown(cell)}</td>"
+                yield f"<td{_long(cell) or _right(right)}>{_shown(cell)}</td>"
             yield "</tr>\n"
         yield "</tbody>\n</table>\n"
     if sheet.note:
@@ -170,6 +172,12 @@ def _table(sheet: Sheet) -> Iterator[str]:
 
 def _right(right: bool) -> str:  # noqa: FBT001 - one flag of a cell
     return ' class="n"' if right else ""
+
+
+def _long(cell: Cell) -> str:
+    """Return the class of a cell with a word that would push the others off the paper."""
+    words = cell.split() if isinstance(cell, str) else ()
+    return ' class="w"' if any(len(word) > _LONG_WORD for word in words) else ""
 
 
 def _shown(cell: Cell) -> str:
