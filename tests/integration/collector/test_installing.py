@@ -264,6 +264,21 @@ def test_many_chips_cost_few_statements(inside: CollectorInside) -> None:
     assert counts[0] == counts[1] <= MOST_STATEMENTS
 
 
+def test_many_hosts_with_the_same_chips_are_each_read_once(inside: CollectorInside) -> None:
+    """However many chips they contend for: one look at each inventory, not one a chip and pair."""
+    hosts = [inside.enrol(f"h{number}", chips=8) for number in range(20)]
+    for host in hosts:
+        host.inventory = hosts[0].inventory
+        inside.report(inside.full(host))
+        inside.pass_time(1)
+    asked: list[str] = []
+    inside.connection.set_trace_callback(asked.append)
+    inside.report(inside.heartbeat(hosts[0]))
+    inside.connection.set_trace_callback(None)
+    assert inside.rows("SELECT count(*) FROM disputes") == [(8 * 19,)]
+    assert sum("FROM inventory_chips WHERE inventory" in one for one in asked) <= len(hosts)
+
+
 def counted(inside: CollectorInside) -> dict[str, tuple[str, str]]:
     """Return site and host of every chip that counts somewhere, by UUID."""
     when = When(as_of_ms=inside.clock.ms, known_at_ms=inside.clock.ms)

@@ -37,6 +37,7 @@ class Holdings:
     signature_ms: int
     touched: set[int] = field(default_factory=set)
     _named: dict[tuple[object, ...], bool] = field(default_factory=dict)
+    _listed: dict[str, Listed | None] = field(default_factory=dict)
 
     def take(self, host: HostState, inventory: Inventory, token: LoggedToken) -> None:
         """Make `inventory` what `host` holds from this token on.
@@ -44,6 +45,7 @@ class Holdings:
         A failed scan gives nothing up: what it does not list was not looked at. Nor does a line
         that another view does not confirm: the chip counts for nothing, and stays this host's.
         """
+        self._listed.clear()
         checked = check(inventory)
         (held, doubted), changes = self._resolve(host, checked, token)
         kept = held | (host.chips & doubted)
@@ -69,6 +71,7 @@ class Holdings:
 
     def watch(self, host: HostState, before_ms: int, token: LoggedToken) -> None:
         """Find the chips of `host` that a rival was seen with since its sighting before."""
+        self._listed.clear()
         met: list[tuple[int, Claim, Claim]] = []
         self.touched.update(*host.rivals.values())
         for other_id in sorted(host.rivals):
@@ -131,13 +134,19 @@ class Holdings:
 
         So does the one before a failed scan, as long as no scan has succeeded since.
         """
-        named = None if host.inv is None else self.store.lines(host.inv)
+        named = None if host.inv is None else self._lines(host.inv)
         if named is None or chip in named.held or chip in named.doubted:
             return True
         if host.held is None or host.held == host.inv:
             return False
-        before = self.store.lines(host.held)
+        before = self._lines(host.held)
         return before is not None and (chip in before.held or chip in before.doubted)
+
+    def _lines(self, digest: str) -> Listed | None:
+        """Return the chips of an inventory, read once for all rivals that are looked at."""
+        if digest not in self._listed:
+            self._listed[digest] = self.store.lines(digest)
+        return self._listed[digest]
 
     def _dispute(
         self, host: HostState, other: HostState, chip: int, at_ms: int
