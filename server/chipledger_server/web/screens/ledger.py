@@ -68,6 +68,7 @@ def ledger(
         older=_next(found),
         sites=sites,
         kinds=sorted(ENTERED_BY),
+        own_kinds=OWN_KINDS,
         asked=_kept(site=of_site, kind=of_kind, party=of_party, since=since),
         first=before is None,
         enters=any(may_enter(request.user.role, kind) for kind in ENTERED_BY),
