@@ -188,8 +188,8 @@ def _countries_sheet(report: GroupShare) -> Sheet:
             ("all", "", report.total_tpp, percent(WHOLE_PPM if report.total_tpp else 0)),
         ),
         totals=1,
-        note="Only facilities that are entered here. What the group holds elsewhere makes every "
-        "share here smaller and is not known. Shares are rounded down; limits are held against "
+        note="Only facilities that are entered here. What the group holds elsewhere changes "
+        "every share and is not known. Shares are rounded down; limits are held against "
         "exact numbers.",
     )
 

@@ -125,6 +125,10 @@ def _entries(document: PeriodDocument, opening: dict[str, int]) -> tuple[InOutEn
     return tuple(found)
 
 
+def _title(column: str) -> str:
+    return column.replace("_", " ").capitalize().replace("Rma", "RMA")
+
+
 def _rows_sheet(report: InOut) -> Sheet:
     return Sheet(
         name="in_out",
@@ -132,9 +136,9 @@ def _rows_sheet(report: InOut) -> Sheet:
         columns=columns(
             ("sku", "Model"),
             ("opening", "Opening"),
-            *((name, name.replace("_", " ").capitalize()) for name in ARRIVING),
+            *((name, _title(name)) for name in ARRIVING),
             ("total_in", "All in"),
-            *((name, name.replace("_", " ").capitalize()) for name in LEAVING),
+            *((name, _title(name)) for name in LEAVING),
             ("total_out", "All out"),
             ("closing", "Closing"),
             ("closing_tpp", "Closing TPP"),

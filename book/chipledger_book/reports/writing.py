@@ -140,9 +140,14 @@ def _stage(header: Header) -> str:
         "signed": "Signed by the operator, not by the auditor",
         "closed": "Closed: signed by operator and auditor",
     }
-    restated = header.documents[0].restatement
+    first, *others = header.documents
     text = words.get(header.stage, header.stage)
-    return f"{text}; restatement {restated}" if restated else text
+    if first.restatement:
+        text = f"{text}; restatement {first.restatement}"
+    drafts = sum(one.digest is None for one in others)
+    if drafts and first.digest is not None:
+        text = f"{first.site}: {text[:1].lower()}{text[1:]}. {drafts} other facilities: drafts"
+    return text
 
 
 def _table(sheet: Sheet) -> Iterator[str]:

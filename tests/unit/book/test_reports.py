@@ -369,6 +369,16 @@ def test_a_page_shows_markup_as_text() -> None:
     assert "&lt;script&gt;" in page
 
 
+def test_a_roll_up_of_one_signed_facility_and_drafts_says_so() -> None:
+    """A signature on one document is never read as one on the others."""
+    one, other = material(received(8)).sources
+    made = accounting([one, Source(document=other.document)], made_by=MADE_BY)
+
+    assert "johor: closed: signed by operator and auditor. 1 other facilities: drafts" in (
+        html_of(made).decode()
+    )
+
+
 def test_a_draft_is_called_a_draft() -> None:
     """Nobody mistakes it for a signed document."""
     made = inventory(Source(document=source(received(8)).document), made_by=MADE_BY)
