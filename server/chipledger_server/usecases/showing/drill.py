@@ -65,13 +65,14 @@ def behind_number(look: Look, site: str, *, sku: str, column: str) -> BehindView
     """Return what stands behind a number of a site's balance.
 
     Raises:
-        BookError: `unknown-site`, `unknown-sku`.
+        BookError: `unknown-site`.
         Refusal: `invalid-parameter`.
     """
     wanted = _one_of("column", column, COLUMNS)
     balances = Balances(look.snapshot, None, look.when, look.measure)
     side, book = balances.side(site), balances.book(site)
-    part = behind(side, book, balances.tables, balances.question, sku=sku, column=wanted)
+    model = _one_of("sku", sku, [one.sku.sku for one in side.models])
+    part = behind(side, book, balances.tables, balances.question, sku=model, column=wanted)
     found = (look.snapshot.event(one.event, scope=look.scope) for one in part.events)
     return BehindView(
         site=site,
@@ -86,5 +87,5 @@ def _one_of(name: str, value: str, known: Collection[T]) -> T:
     for one in known:
         if one == value:
             return one
-    hint = f"one of {', '.join(known)}"
+    hint = f"one of {', '.join(known) or 'none: the balance has no rows'}"
     raise Refusal(Code.INVALID_PARAMETER, f"{name} is {value!r}", hint=hint)
