@@ -42,7 +42,7 @@ T = TypeVar("T", bound=Table)
 @cache
 def every() -> tuple[Table, ...]:
     """Return every shipped version of every table, each checked, oldest first."""
-    known: dict[tuple[str, str], Table] = {}
+    known: dict[tuple[TableKind, str], Table] = {}
     found = []
     for name in _FILES:
         table = check_table(read_table((_DATA / name).read_bytes()), known)

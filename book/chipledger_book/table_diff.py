@@ -127,7 +127,9 @@ def _order(old: list[Any], new: list[Any]) -> Iterator[RowChange]:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return " ".join(str(row[name]) for name in _NAMES if name in row)
+    """Return the names in a row, the first of which is enough but for parties on lists."""
+    named = [row[name] for name in _NAMES if isinstance(row.get(name), str)]
+    return " ".join(named[:2] if "list" in row else named[:1])
 
 
 def _named(

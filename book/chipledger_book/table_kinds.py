@@ -20,7 +20,7 @@ from chipledger_book.tables import Table, TableKind, parse_table
 from chipledger_book.timers import Timers, check_timers
 
 MAX_TABLE_BYTES: Final = 4 * 1024 * 1024
-Known = Mapping[tuple[str, str], Table]
+Known = Mapping[tuple[TableKind, str], Table]
 """Kind and id → the table that holds beside the one that is read."""
 
 

@@ -253,9 +253,7 @@ def fits(table: Table, shelf: Shelf, now_ms: int) -> None:
     Raises:
         BookError: with everything that is wrong.
     """
-    known: dict[tuple[str, str], Table] = {
-        (kind, name): one for (kind, name), one in shelf.known(now_ms).items()
-    }
+    known = shelf.known(now_ms)
     check_table(table, known)
     known[table.head.kind, table.head.id] = table
     problems: list[Problem] = []

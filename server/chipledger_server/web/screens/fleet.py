@@ -76,6 +76,7 @@ def site(
             detail=site_detail(look, site_id),
             balance=balance(look, site_id),
             rule_sets=parts.measures.store.shelf().rule_sets(known),
+            under=under,
             VERDICTS=VERDICTS,
             limit_words=limit_words,
             hosts=list_hosts(look, after="", limit=HOSTS_SHOWN, site=site_id),
