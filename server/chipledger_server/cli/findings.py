@@ -13,6 +13,7 @@ from chipledger_book.terms import Document
 from chipledger_evidence.codec import b64url_encode
 from chipledger_server.cli.desk import answer, desk_of, group, json_option, table
 from chipledger_server.usecases.access import Principal
+from chipledger_server.usecases.case_views import FindingView, TrailStep
 from chipledger_server.usecases.cases import Wanted, act
 from chipledger_server.usecases.people import authenticate
 from chipledger_server.usecases.reading import When
@@ -31,7 +32,6 @@ from chipledger_server.usecases.showing.trails import (
     whole,
 )
 from chipledger_server.usecases.times import time_text, until_ms
-from chipledger_server.usecases.views import FindingView, TrailStep
 from chipledger_server.wiring import BUILD, Desk
 
 _MOST: Final = 10_000

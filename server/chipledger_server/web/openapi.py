@@ -15,7 +15,7 @@ from litestar.openapi import OpenAPIConfig
 
 from chipledger_evidence.answers import Problem
 from chipledger_evidence.keys import Jwk
-from chipledger_server.usecases import views
+from chipledger_server.usecases import case_views, views
 from chipledger_server.usecases.book.entering import Imported
 from chipledger_server.usecases.book.reconcile import SiteBalance
 from chipledger_server.usecases.periods.showing import DuePage, PeriodDetail, PeriodsPage
@@ -37,9 +37,9 @@ ANSWERS: Final[tuple[Any, ...]] = (
     views.ChipsPage,
     views.ChipDetail,
     views.DevicesPage,
-    views.FindingsPage,
-    views.FindingView,
-    views.TrailPage,
+    case_views.FindingsPage,
+    case_views.FindingView,
+    case_views.TrailPage,
     StepAsked,
     views.EventsPage,
     views.EventView,

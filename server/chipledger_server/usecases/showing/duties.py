@@ -5,14 +5,14 @@ from typing import Final
 from chipledger_book.cases import ATTENTION, Case, Explanation, Ruling, duties, limits_of
 from chipledger_book.cases.duties import Limits, latest_late_ms
 from chipledger_book.terms import Document, day_of
-from chipledger_server.usecases.reading import LateSince
-from chipledger_server.usecases.showing import Look
-from chipledger_server.usecases.views import (
+from chipledger_server.usecases.case_views import (
     DutyView,
     ExplanationView,
     PaperView,
     RulingView,
 )
+from chipledger_server.usecases.reading import LateSince
+from chipledger_server.usecases.showing import Look
 
 NEEDS: Final = frozenset(state.value for state in ATTENTION)
 """States of cases that need attention."""

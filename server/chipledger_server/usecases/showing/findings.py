@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from chipledger_server.domain.findings import INNOCENT, Kind, effect, encode_detail, in_words
+from chipledger_server.usecases.case_views import FindingView
 from chipledger_server.usecases.reading import FindingRow, FindingsAsked
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import ANOTHER_HOST, ANOTHER_SITE, Look
@@ -17,7 +18,6 @@ from chipledger_server.usecases.showing.facts import (
     is_fact,
     own_fact,
 )
-from chipledger_server.usecases.views import FindingView
 
 _KINDS: Final = frozenset(Kind)
 _SITE: Final = "_site"

@@ -11,13 +11,14 @@ import msgspec
 from chipledger_book.cases import COLLECTOR, Action, CaseRole, CaseState, Step
 from chipledger_evidence.entry import EntryType
 from chipledger_server.domain.findings import Severity
+from chipledger_server.usecases.case_views import FindingView, TrailStep
 from chipledger_server.usecases.reading import FindingsAsked, TrailRow
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.duties import NEEDS, late_since, papers
 from chipledger_server.usecases.showing.findings import list_findings, shown_detail
 from chipledger_server.usecases.times import span_ms, time_text
-from chipledger_server.usecases.views import Answer, FindingView, Millis, TrailStep
+from chipledger_server.usecases.views import Answer, Millis
 
 ATTENTION: Final = "attention"
 ALL: Final = "all"

@@ -11,6 +11,7 @@ from litestar.response import Stream
 from chipledger_book.cases import Action
 from chipledger_book.terms import Document
 from chipledger_server.usecases.access import demand_site
+from chipledger_server.usecases.case_views import FindingsPage, FindingView, TrailPage
 from chipledger_server.usecases.cases import Wanted, act
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.showing.findings import finding as one_finding
@@ -22,7 +23,6 @@ from chipledger_server.usecases.showing.trails import (
 )
 from chipledger_server.usecases.showing.trails import trail as steps_of
 from chipledger_server.usecases.times import until_ms, when
-from chipledger_server.usecases.views import FindingsPage, FindingView, TrailPage
 from chipledger_server.web.api.asking import ONE, SITE, ApiRequest, next_cursor, problems
 from chipledger_server.web.context import Paging, Parts
 from chipledger_server.web.exports import CSV, JSON, exported

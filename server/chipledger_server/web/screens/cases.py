@@ -20,6 +20,7 @@ from chipledger_book.terms import Document
 from chipledger_evidence.codec import b64url_encode
 from chipledger_server.domain.findings import Severity
 from chipledger_server.usecases.access import Principal, Role, demand_site
+from chipledger_server.usecases.case_views import FindingView
 from chipledger_server.usecases.cases import Wanted, act, actor_of, unknown
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
@@ -27,7 +28,6 @@ from chipledger_server.usecases.showing.findings import finding, worst_first
 from chipledger_server.usecases.showing.pages import Place, cursor, open_cursor
 from chipledger_server.usecases.showing.trails import ATTENTION, STATES, Filters, asked, trail
 from chipledger_server.usecases.times import until_ms, when
-from chipledger_server.usecases.views import FindingView
 from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.exports import exported
@@ -122,8 +122,8 @@ def finding_step(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
-    data: FileForm,
     *,
+    data: FileForm,
     finding_id: FromPath[str],
 ) -> Response[str]:
     """Take one step, and show the finding as it is then; or say why not, with what was typed."""
