@@ -23,7 +23,7 @@ from chipledger_book.periods.document import (
 from chipledger_book.periods.movements import movements_of
 from chipledger_book.periods.units import Attested, population_of, units_of
 from chipledger_book.physical import SeenChip
-from chipledger_book.report import BalanceRow
+from chipledger_book.report import BalanceRow, SiteReport
 from chipledger_book.rules import Tables
 from chipledger_book.tables import TableVersion, version_of
 
@@ -92,9 +92,19 @@ def compose(asked: Asked, known: Known) -> PeriodDocument:
     start, end = first_ms(asked.first_day), last_ms(asked.last_day)
     question = Question(as_of_ms=end, period_start_ms=start, known_at_ms=known.known_at_ms)
     balance = reconcile(known.book, known.seen, known.tables, question, site=asked.site)
+    made = _document(asked, known, balance)
+    if asked.replaces is None:
+        return made
+    found = differences(asked.replaces[1], made)
+    return replace(made, differences=found, words=in_words(found))
+
+
+def _document(asked: Asked, known: Known, balance: SiteReport) -> PeriodDocument:
+    """Return the document, not yet held against the one that it takes the place of."""
+    start, end = first_ms(asked.first_day), last_ms(asked.last_day)
     population = population_of(known.book, known.seen, known.tables, site=asked.site, as_of_ms=end)
     old = None if asked.replaces is None else asked.replaces[1]
-    made = PeriodDocument(
+    return PeriodDocument(
         site=known.book.site(asked.site, end),
         first_day=asked.first_day,
         last_day=asked.last_day,
@@ -128,10 +138,6 @@ def compose(asked: Asked, known: Known) -> PeriodDocument:
         log=known.log,
         cannot_see=known.cannot_see,
     )
-    if old is None:
-        return made
-    found = differences(old, made)
-    return replace(made, differences=found, words=in_words(found))
 
 
 def versions_of(tables: Tables) -> tuple[TableVersion, ...]:

@@ -157,7 +157,7 @@ def _statements(
     ends = list(_ends(asked.year, as_of_ms))
     by_end = {end: asked.uses(end) for end in ends}
     for name, use in sorted(by_end[ends[-1]].items()):
-        exhausted = _exhausted(asked, name, use.limit_tpp, ends, by_end)
+        exhausted = _exhausted(asked, name, use.limit_tpp, by_end)
         yield CeilingStatement(
             ceiling=name,
             subject=use.subject,
@@ -190,10 +190,10 @@ def _exhausted(
     asked: _Year,
     name: str,
     limit: int,
-    ends: Sequence[int],
     by_end: dict[int, dict[str, CeilingUse]],
 ) -> date | None:
     """Return the first day at whose end the limit is reached or passed."""
+    ends = sorted(by_end)
 
     def reached(uses: dict[str, CeilingUse]) -> bool:
         return name in uses and uses[name].used_tpp >= limit

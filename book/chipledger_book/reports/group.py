@@ -1,7 +1,7 @@
 """Where the chips of a group are: TPP by country over the group's total, against its limits."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, Literal
 
@@ -85,9 +85,7 @@ def group_share(
     for document in (source.document for source in sources):
         tpp[document.site.country] += document.balance.tpp.counted
         sites.setdefault(document.site.country, []).append(document.site.id)
-    total = sum(tpp.values())
     parent = first.site.ultimate_parent
-    held = frozenset(claimed)
     return GroupShare(
         header=header_of(
             TITLED,
@@ -99,22 +97,29 @@ def group_share(
         ),
         parent=parent.id,
         headquarters=parent.headquarters,
-        total_tpp=total,
-        countries=tuple(
-            CountryShare(
-                country=country,
-                facilities=tuple(sorted(sites[country])),
-                tpp=tpp[country],
-                share_ppm=_ppm(tpp[country], total),
-            )
-            for country in sorted(sites)
-        ),
+        total_tpp=sum(tpp.values()),
+        countries=tuple(_shares(tpp, sites)),
         limits=tuple(
             use
             for limit in _limits(tables, first.last_day, parent.headquarters)
-            for use in _uses(limit, tpp, total, _inside(limit, tables, first.last_day), held)
+            for use in _uses(
+                limit,
+                tpp,
+                inside=_inside(limit, tables, first.last_day),
+                claimed=frozenset(claimed),
+            )
         ),
     )
+
+
+def _shares(tpp: Counter[str], sites: Mapping[str, Sequence[str]]) -> Iterator[CountryShare]:
+    for country in sorted(sites):
+        yield CountryShare(
+            country=country,
+            facilities=tuple(sorted(sites[country])),
+            tpp=tpp[country],
+            share_ppm=_ppm(tpp[country], sum(tpp.values())),
+        )
 
 
 def _ppm(part: int, total: int) -> int:
@@ -140,10 +145,11 @@ def _inside(limit: ShareLimit, tables: Tables, day: date) -> frozenset[str]:
 def _uses(
     limit: ShareLimit,
     tpp: Counter[str],
-    total: int,
+    *,
     inside: frozenset[str],
     claimed: frozenset[LicenceType],
 ) -> Iterable[LimitUse]:
+    total = sum(tpp.values())
     outside = sorted(country for country in tpp if country not in inside)
     groups = [tuple(outside)] if limit.of == "together" else [(one,) for one in outside]
     for where in groups:

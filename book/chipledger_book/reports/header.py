@@ -175,22 +175,23 @@ def header_of(
         population=population,
         as_of_ms=first.as_of_ms,
         known_at_ms=first.known_at_ms,
-        documents=tuple(
-            DocumentNamed(
-                site=source.document.site.id,
-                stage=source.stage,
-                version=source.document.version,
-                restatement=source.document.restatement,
-                digest=source.digest,
-                known_at_ms=source.document.known_at_ms,
-                as_of_ms=source.document.as_of_ms,
-            )
-            for source in sources
-        ),
+        documents=tuple(_document(source) for source in sources),
         tables=first.tables,
         code=first.code,
         made_by=made_by,
         appraisal=first.appraisal,
         strength=STRENGTH,
         cannot_see=first.cannot_see,
+    )
+
+
+def _document(source: Source) -> DocumentNamed:
+    return DocumentNamed(
+        site=source.document.site.id,
+        stage=source.stage,
+        version=source.document.version,
+        restatement=source.document.restatement,
+        digest=source.digest,
+        known_at_ms=source.document.known_at_ms,
+        as_of_ms=source.document.as_of_ms,
     )

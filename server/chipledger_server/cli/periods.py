@@ -150,7 +150,7 @@ def _sign_off(arguments: argparse.Namespace) -> int:
     desk = desk_of(arguments)
     who = _who(arguments, desk)
     parse_period(arguments.period)
-    sign_off(arguments.site, arguments.digest, desk.periods, _hand(desk, who), who)
+    sign_off(arguments.site, arguments.digest, desk.periods, _hand(desk, who), who=who)
     return _shown(arguments, desk)
 
 

@@ -70,7 +70,7 @@ def freezes(
 
 def signs(scene: Scene, digest: str, who: Principal, *, site: str = "johor") -> None:
     """Sign a document off, now."""
-    sign_off(site, digest, desk(scene), hand(scene, who), who)
+    sign_off(site, digest, desk(scene), hand(scene, who), who=who)
 
 
 def closes(scene: Scene, **asked: object) -> Frozen:

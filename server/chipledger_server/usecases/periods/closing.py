@@ -233,7 +233,7 @@ def _keep(new: NewDocument, desk: PeriodDesk, hand: Hand, *, reason: str | None)
 
 
 def sign_off(
-    site: str, digest: str, desk: PeriodDesk, hand: Hand, who: Principal
+    site: str, digest: str, desk: PeriodDesk, hand: Hand, *, who: Principal
 ) -> tuple[Frozen, Entered]:
     """Sign a document off, as the role of the one who signs.
 

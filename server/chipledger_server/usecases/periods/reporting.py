@@ -57,12 +57,7 @@ def report_of(
             of facilities of the parent that the reader may not see.
         BookError: `unknown-site`.
     """
-    if ask.last_day < ask.first_day or ask.last_day >= day_of(ask.known_at_ms):
-        raise Refusal(
-            Code.INVALID_PARAMETER,
-            f"{ask.first_day} to {ask.last_day} is no period that is over",
-            hint="both ends are inclusive days, UTC",
-        )
+    _check_days(ask)
     chosen = _chosen(ask, desk)
     known_at_ms = ask.known_at_ms if chosen is None else chosen.known_at_ms
     family = Family(
@@ -72,7 +67,7 @@ def report_of(
         measure=desk.measures(known_at_ms),
         code=desk.code,
     )
-    first = _source(ask, desk, family, chosen, snapshot)
+    first = _source(ask, desk, family, chosen)
     parent = first.document.site.ultimate_parent.id
     sites = family.sites_of(parent, last_ms(ask.last_day))
     if ask.kind in OF_THE_PARENT and who is not None:
@@ -91,6 +86,15 @@ def report_of(
     )
 
 
+def _check_days(ask: ReportAsked) -> None:
+    if ask.last_day < ask.first_day or ask.last_day >= day_of(ask.known_at_ms):
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"{ask.first_day} to {ask.last_day} is no period that is over",
+            hint="both ends are inclusive days, UTC",
+        )
+
+
 def _chosen(ask: ReportAsked, desk: PeriodDesk) -> Frozen | None:
     """Return the version that is asked for; None: nothing of the period was frozen."""
     versions = [
@@ -106,13 +110,11 @@ def _chosen(ask: ReportAsked, desk: PeriodDesk) -> Frozen | None:
     return max(versions, key=lambda one: one.version, default=None)
 
 
-def _source(
-    ask: ReportAsked, desk: PeriodDesk, family: Family, chosen: Frozen | None, snapshot: Snapshot
-) -> Source:
+def _source(ask: ReportAsked, desk: PeriodDesk, family: Family, chosen: Frozen | None) -> Source:
     if chosen is None:
         return _draft(ask.site, ask, family)
     now = Family(
-        snapshot=snapshot,
+        snapshot=family.snapshot,
         site=ask.site,
         known_at_ms=ask.known_at_ms,
         measure=desk.measures(ask.known_at_ms),

@@ -61,8 +61,9 @@ def period(
     request: ApiRequest,
     parts: NamedDependency[Parts],
     site_id: FromPath[str],
-    period: FromPath[str],
     times: NamedDependency[When],
+    *,
+    period: FromPath[str],
 ) -> PeriodDetail:
     """Return one period, written ``2026-01-01..2026-06-30``, with what its document says."""
     demand_site(request.user, site_id)

@@ -122,7 +122,7 @@ def sign_form(
         data.get("digest", ""),
         parts.periods,
         parts.hand(request.user),
-        request.user,
+        who=request.user,
     )
     return _to(site_id, period_name(*signed.days))
 
