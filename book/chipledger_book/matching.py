@@ -87,29 +87,34 @@ def _by_identity(
     items: Sequence[Item], chips: Sequence[SeenChip], result: Matching
 ) -> list[SeenChip]:
     """Match by the strongest common kind of name; return the chips that fill nothing."""
-    by_name: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    by_name: dict[str, dict[str, list[Item]]] = defaultdict(lambda: defaultdict(list))
     for item in items:
-        for named in item.names.items():
-            by_name[named].append(item)
-    rest = list(chips)
-    booked_kinds = {kind for kind, _ in by_name}
+        for kind, name in item.names.items():
+            by_name[kind][name].append(item)
+    rest: Sequence[SeenChip] = chips
     for depth, kind in enumerate(KINDS):
-        if kind not in booked_kinds:
-            continue
-        still: list[SeenChip] = []
-        for chip in rest:
-            name = _name(chip, kind)
-            candidates = by_name.get((kind, name), ()) if name is not None else ()
-            stronger = [other for other in KINDS[:depth] if _name(chip, other) is not None]
-            for item in candidates:
-                if result.left[item.key] and not any(other in item.names for other in stronger):
-                    result.left[item.key] -= 1
-                    result.by_identity[chip.chip_id] = item.key
-                    break
-            else:
-                still.append(chip)
-        rest = still
-    return rest
+        if kind in by_name and rest:
+            rest = _named(by_name[kind], rest, result, depth=depth)
+    return list(rest)
+
+
+def _named(
+    booked: Mapping[str, Sequence[Item]], chips: Sequence[SeenChip], result: Matching, *, depth: int
+) -> list[SeenChip]:
+    """Match by one kind of name; return the chips that fill nothing by it."""
+    kind, left, still = KINDS[depth], result.left, list[SeenChip]()
+    for chip in chips:
+        candidates = booked.get(getattr(chip, kind) or "", ())
+        for item in candidates:
+            if left[item.key] and not any(
+                other in item.names and _name(chip, other) is not None for other in KINDS[:depth]
+            ):
+                left[item.key] -= 1
+                result.by_identity[chip.chip_id] = item.key
+                break
+        else:
+            still.append(chip)
+    return still
 
 
 def _name(chip: SeenChip, kind: str) -> str | None:
@@ -125,8 +130,12 @@ def _by_count(items: Sequence[Item], chips: Sequence[SeenChip], result: Matching
             places[frozenset(item.names)].append(item)
     order = {state: place for place, state in enumerate(ChipState)}
     groups: dict[Group, list[SeenChip]] = defaultdict(list)
+    known: dict[tuple[str | None, ...], Kinds] = {}
     for chip in chips:
-        kinds = frozenset(kind for kind in KINDS if _name(chip, kind) is not None)
+        named = tuple([kind if getattr(chip, kind) else None for kind in KINDS])
+        kinds = known.get(named)
+        if kinds is None:
+            kinds = known[named] = frozenset(kind for kind in named if kind is not None)
         groups[order[chip.state], kinds].append(chip)
     flow = Flow(
         {kinds: sum(result.left[one.key] for one in held) for kinds, held in places.items()}

@@ -1,5 +1,6 @@
 """One model at one site: the numbers of its balance, its verdict and its holes."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,12 +60,12 @@ class ModelAtSite:
 
     def count(self, state: ChipState, *, on_book: bool) -> int:
         """Return the seen chips of a state that fill a booked chip, or that fill none."""
-        matched = self.matching
-        return sum(
-            (chip.chip_id in matched.by_identity or chip.chip_id in matched.by_count) == on_book
-            for chip in self.seen
-            if chip.state is state
-        )
+        return self._counts[state, on_book]
+
+    @cached_property
+    def _counts(self) -> Counter[tuple[ChipState, bool]]:
+        filling = self.matching.by_identity.keys() | self.matching.by_count.keys()
+        return Counter((chip.state, chip.chip_id in filling) for chip in self.seen)
 
     def verdict(self) -> Physical:
         """Return the verdict; a chip off the book stays over when it falls silent."""
@@ -103,7 +104,10 @@ def _still_there(stock: ModelStock, seen: Sequence[SeenChip]) -> Sequence[Item]:
     if not gone:
         return stock.items
     arrived = stock.arrivals()
-    named = draw_named(arrived, gone).left
+    found = draw_named(arrived, gone)
+    named = found.left
+    if not any(found.short.values()):  # nothing left by number
+        return _reduced(arrived, named)
     spare = match(_reduced(arrived, named), seen).left
     return _reduced(arrived, draw(arrived, gone, spare=spare).left)
 

@@ -222,10 +222,12 @@ def _oldest(item: Item) -> tuple[int, str]:
 
 
 def _draw_by_name(booked: Sequence[Item], out: Sequence[Item], result: Drawn) -> None:
+    asked = {named for gone in out for named in gone.names.items()}
     by_name: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in booked:
         for named in item.names.items():
-            by_name[named].append(item)
+            if named in asked:
+                by_name[named].append(item)
     for kind in KINDS:
         for gone in out:
             for item in by_name.get((kind, gone.names.get(kind, "")), ()):
