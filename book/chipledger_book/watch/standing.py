@@ -52,7 +52,7 @@ class Standing:
         absences: chips on the book that answered and do not now, and that nothing explains.
         explained: id of an event → key → chips whose absence it explains.
         past: chip id → history.
-        over: present and silent chips that are on no book here.
+        over: present chips that are on no book here, and silent ones that no paper took off it.
     """
 
     model: ModelAtSite
@@ -62,7 +62,7 @@ class Standing:
     absences: list[Absence] = field(default_factory=list)
     explained: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     past: Mapping[str, Past]
-    over: Sequence[SeenChip]
+    over: Sequence[SeenChip] = ()
 
 
 def standings(look: Look) -> dict[str, Standing]:
@@ -141,24 +141,27 @@ def _standing(model: ModelAtSite, past: Mapping[str, Past], papers: _Papers) -> 
         arrived=arrived,
         attested=_attested(ever, past),
         past=past,
-        over=[chip for chip in model.matching.off_book if chip.state is not ChipState.DISPUTED],
     )
     counted = _counted(arrived.values(), past.values())
     silent = list(_silent(standing))
-    never = _never({item.key: model.left[item.key] for item in model.items}, ever, counted)
+    holes = Counter({item.key: model.left[item.key] for item in model.items})
+    holes.update(one.item.key for one in silent if one.item.key in counted)
+    never = _never(holes, ever, counted)
     open_now = _Open(
-        gone=Counter({item.key: model.left[item.key] for item in model.items}) - never,
-        silent=Counter(absence.item.key for absence in silent),
+        gone=holes - never,
+        silent=Counter(one.item.key for one in silent if one.item.key not in counted),
         never=never,
     )
     _explain(standing, open_now, papers.explaining.get(model.sku.sku, ()))
     standing.never = dict(+open_now.never)
+    lost = unaccounted(_not_here(standing), papers.leaving(standing), papers.until)
+    standing.over = _over(standing, lost, by_number=bool(counted))
     standing.absences = [
-        *_vanished(
-            standing, ever, {key: n for key, n in open_now.gone.items() if key not in counted}
-        ),
+        *_vanished(standing, ever, _part(open_now.gone, counted, inside=False)),
         *_by_number(
-            standing, ever, {key: n for key, n in open_now.gone.items() if key in counted}, papers
+            standing,
+            [one for one in lost if one.chip.chip_id in ever.by_count],
+            _part(open_now.gone, counted, inside=True),
         ),
         *_newest(silent, open_now.silent),
     ]
@@ -262,20 +265,12 @@ def _vanished(standing: Standing, ever: Matching, gone: Mapping[str, int]) -> It
 
 
 def _by_number(
-    standing: Standing, ever: Matching, gone: Mapping[str, int], papers: _Papers
+    standing: Standing, lost: Sequence[Past], gone: Mapping[str, int]
 ) -> Iterator[Absence]:
     """Yield the absences of things known by number, with the chips that no paper accounts for."""
-    if not any(gone.values()):
-        return
-    matching = standing.model.matching
-    once = (
-        standing.past[chip]
-        for chip in ever.by_count
-        if chip not in matching.by_identity and chip not in matching.by_count
-    )
-    lost = unaccounted(once, papers.leaving(standing), papers.until)
     wanted = sum(gone.values())
-    chips = iter(lost[-wanted:])
+    chips = iter(lost[-wanted:] if wanted else ())
+    silent = {chip.chip_id for chip in standing.model.seen if chip.state is ChipState.SILENT}
     for key in sorted(gone):
         item = standing.arrived[key]
         for _ in range(gone[key]):
@@ -284,9 +279,58 @@ def _by_number(
                 item=item,
                 chip=None if past is None else past.chip,
                 since_ms=item.occurred_at_ms if past is None else past.last_ms,
-                silent=False,
+                silent=past is not None and past.chip.chip_id in silent,
                 counted=True,
             )
+
+
+def _not_here(standing: Standing) -> list[Past]:
+    """Return the chips that answered once and do not now."""
+    here = {chip.chip_id for chip in standing.model.seen if chip.state is not ChipState.SILENT}
+    return [past for chip, past in standing.past.items() if chip not in here]
+
+
+def _over(standing: Standing, lost: Iterable[Past], *, by_number: bool) -> Sequence[SeenChip]:
+    """Return the chips off the book that answer, or fell silent with no paper for it.
+
+    Which chip is off the book is the matching's choice where papers name none: then silent ones
+    that papers account for are not over, whichever they are, and the last to come are.
+    """
+    model = standing.model
+    unexplained = {past.chip.chip_id for past in lost}
+    off = [chip for chip in model.matching.off_book if chip.state is ChipState.SILENT]
+    accounted = sum(
+        chip.state is ChipState.SILENT
+        and chip.chip_id not in unexplained
+        and chip.chip_id not in model.matching.by_identity
+        for chip in model.seen
+    )
+    silent = [chip for chip in off if chip.chip_id in unexplained]
+    over = [
+        *(chip for chip in model.matching.off_book if chip.state is ChipState.PRESENT),
+        *silent[: max(0, len(off) - accounted)],
+    ]
+    return _last_to_come(standing, len(over)) if over and by_number else over
+
+
+def _last_to_come(standing: Standing, number: int) -> list[SeenChip]:
+    """Return the chips that came last of those that no name puts on the book."""
+
+    def came(chip: SeenChip) -> tuple[int, str]:
+        past = standing.past.get(chip.chip_id)
+        return 0 if past is None else past.first_ms, chip.chip_id
+
+    identified = standing.model.matching.by_identity
+    here = [
+        chip
+        for chip in standing.model.seen
+        if chip.state is not ChipState.DISPUTED and chip.chip_id not in identified
+    ]
+    return sorted(here, key=came)[-number:]
+
+
+def _part(gone: Mapping[str, int], keys: frozenset[str], *, inside: bool) -> dict[str, int]:
+    return {key: chips for key, chips in gone.items() if (key in keys) == inside}
 
 
 def _silent(standing: Standing) -> Iterator[Absence]:
@@ -297,8 +341,7 @@ def _silent(standing: Standing) -> Iterator[Absence]:
         if chip.state is ChipState.SILENT and key is not None:
             item, past = standing.arrived[key], standing.past.get(chip.chip_id)
             since = item.occurred_at_ms if past is None else past.last_ms
-            counted = chip.chip_id in matching.by_count
-            yield Absence(item=item, chip=chip, since_ms=since, silent=True, counted=counted)
+            yield Absence(item=item, chip=chip, since_ms=since, silent=True)
 
 
 def _newest(absences: Iterable[Absence], wanted: Mapping[str, int]) -> Iterator[Absence]:

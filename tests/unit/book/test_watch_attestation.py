@@ -198,6 +198,29 @@ def test_a_chip_on_no_book_is_over_when_its_papers_are_late() -> None:
     assert (fact.pieces, fact.since_ms, fact.chips) == (1, came, ("pdi 0000000000000005",))
 
 
+def test_of_chips_known_by_number_the_last_to_come_is_over() -> None:
+    """Nine answer of eight by number: the ninth is over, whatever its id, from when it came."""
+    came = ms(2026, 5)
+    over = came + limit_ms(Timer.OVERAGE, came)
+    story = Story(events=(received(8),), history=(*stays(range(1, 9), SEEN), stay(0, came)))
+
+    assert story.facts(FactKind.OVERAGE, over) == ()
+    assert story.fact(FactKind.OVERAGE, over + 1).chips == ("pdi 0000000000000000",)
+
+
+def test_a_replacement_whose_paper_is_late_makes_no_other_chip_over() -> None:
+    """One is sent back, confirmed and silent; its replacement answers days before its paper."""
+    rma = sent_back(of(1), at=GONE)
+    word = replace(confirmed(rma), occurred_at_ms=GONE + days(3))
+    story = Story(
+        events=(received(8), rma, word),
+        history=(*stays(range(7), SEEN), stay(7, SEEN, GONE), stay(8, GONE + days(9))),
+        silent=frozenset({"chip-00007"}),
+    )
+
+    assert story.at_site(GONE + days(20)).facts == ()
+
+
 def test_an_overage_ends_when_its_receipt_is_entered() -> None:
     """Late papers are no lasting finding."""
     came = ms(2026, 5)
