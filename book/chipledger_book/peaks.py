@@ -5,7 +5,7 @@ and ceilings goes by the largest that book or sightings ever reached within the 
 only what arrived counts, because leaving gives no room back.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,11 +42,11 @@ def peak(arrivals: Iterable[Item], spans: Iterable[Span], *, start_ms: int, as_o
     changes[as_of_ms][0] = 0
     for item in arrivals:
         changes[max(item.occurred_at_ms, start_ms)][0] += item.chips
-    for first, last in spans:
+    for (first, last), chips in Counter(spans).items():
         if last >= start_ms and first <= as_of_ms:
-            changes[max(first, start_ms)][1] += 1
+            changes[max(first, start_ms)][1] += chips
             if last < as_of_ms:
-                changes[last + 1][1] -= 1
+                changes[last + 1][1] -= chips
     return _highest(changes, as_of_ms)
 
 
@@ -82,6 +82,10 @@ def spans_of(
     by_chip: dict[str, list[Span]] = defaultdict(list)
     for stay in stays:
         by_chip[stay.chip_id].append((stay.from_ms, stay.until_ms))
+    if not by_chip:
+        here = (chip for chip in seen if chip.state is not ChipState.DISPUTED)
+        yield from ((chip.chip_id, (as_of_ms, as_of_ms)) for chip in here)
+        return
     for chip in seen:
         if chip.state is ChipState.DISPUTED:
             by_chip.pop(chip.chip_id, None)

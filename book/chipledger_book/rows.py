@@ -47,7 +47,7 @@ class ModelAtSite:
         """Booked chips under seal of which nothing was seen."""
         return sum(self.matching.left.values()) - sum(self.left.values())
 
-    @property
+    @cached_property
     def arrivals(self) -> Sequence[Item]:
         """Everything that arrived and has to be allowed: all but swaps of an RMA."""
         if not self.stock.swapped:
@@ -100,14 +100,10 @@ class ModelAtSite:
 
 def _still_there(stock: ModelStock, seen: Sequence[SeenChip]) -> Sequence[Item]:
     """Return what did not leave; what left by number was none that is seen, if it can be so."""
-    gone = stock.departures()
-    if not gone:
+    if not stock.by_number:
         return stock.items
-    arrived = stock.arrivals()
-    found = draw_named(arrived, gone)
-    named = found.left
-    if not any(found.short.values()):  # nothing left by number
-        return _reduced(arrived, named)
+    gone, arrived = stock.departures(), stock.arrivals()
+    named = draw_named(arrived, gone).left
     spare = match(_reduced(arrived, named), seen).left
     return _reduced(arrived, draw(arrived, gone, spare=spare).left)
 

@@ -68,6 +68,7 @@ class ModelStock:
         columns: column → the things of its events.
         items: what is left of the arrivals, things without chips left out.
         overdrawn: chips that left and that the book did not have.
+        by_number: whether something left of which no name tells what it was.
         stored: things under seal.
         swapped: key of an RMA arrival → chips of it that stand for chips the vendor has.
     """
@@ -75,6 +76,7 @@ class ModelStock:
     columns: dict[str, list[Item]] = field(default_factory=lambda: defaultdict(list))
     items: list[Item] = field(default_factory=list)
     overdrawn: int = 0
+    by_number: bool = False
     stored: list[Item] = field(default_factory=list)
     swapped: dict[str, int] = field(default_factory=dict)
 
@@ -92,7 +94,10 @@ class ModelStock:
         gone = self.departures()
         if not gone:
             return
-        drawn = draw(self.items, gone)
+        drawn = draw_named(self.items, gone)
+        self.by_number = any(drawn.short.values())
+        if self.by_number:
+            drawn = draw(self.items, gone)
         left = (changed(item, drawn.left[item.key]) for item in self.items)
         self.items = [item for item in left if item.chips]
         self.overdrawn = sum(drawn.short.values())
