@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from chipledger_book.matching import Item
 from chipledger_book.timers import Timer
 from chipledger_book.watch.facts import FactKind, Wait, WaitKind
+from chipledger_book.watch.history import item_label, label
 from chipledger_book.watch.look import Found, Grounds
-from chipledger_book.watch.standing import Absence, Standing, item_label, label
+from chipledger_book.watch.standing import Absence, Standing
 from chipledger_book.watch.view import View
 
 Key = tuple[str, str]

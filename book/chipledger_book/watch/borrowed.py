@@ -20,8 +20,8 @@ from chipledger_book.movements import (
 )
 from chipledger_book.timers import Timer
 from chipledger_book.watch.facts import FactKind
+from chipledger_book.watch.history import label
 from chipledger_book.watch.look import Found, Grounds
-from chipledger_book.watch.standing import label
 from chipledger_book.watch.times import plain_ms
 from chipledger_book.watch.vanishing import Past
 from chipledger_book.watch.view import View

@@ -16,8 +16,8 @@ from chipledger_book.movements import (
 from chipledger_book.timers import Timer
 from chipledger_book.watch.astray import Away, Departure
 from chipledger_book.watch.facts import FactKind
+from chipledger_book.watch.history import label
 from chipledger_book.watch.look import Found, Grounds
-from chipledger_book.watch.standing import label
 from chipledger_book.watch.view import View
 
 _KINDS: Final[Mapping[type[Listed], FactKind]] = {

@@ -12,8 +12,8 @@ from chipledger_book.statements import Role
 from chipledger_book.timers import Timer
 from chipledger_book.watch.facts import FactKind, Owner
 from chipledger_book.watch.group_view import GroupView
+from chipledger_book.watch.history import label
 from chipledger_book.watch.look import Found, Grounds
-from chipledger_book.watch.standing import label
 
 _Way = tuple[str, str]
 """From which site to which."""
