@@ -204,16 +204,7 @@ def allocate(
         counters.open_windows(site)
     booked = [need for exposure in held for need in _booked_needs(exposure)]
     needs = [need for need in counters.bound(booked) if not counters.count(need)]
-    needs.sort(
-        key=lambda need: (
-            need.charged_to is None,
-            need.day,
-            -need.sku.tpp,
-            need.site.id,
-            need.sku.sku,
-        )
-    )
-    for need in needs:
+    for need in sorted(needs, key=_turn):
         _cover(need, allocation)
     for exposure in sorted(held, key=lambda one: (-one.sku.tpp, one.site.id, one.sku.sku)):
         if exposure.beyond:
@@ -224,6 +215,11 @@ def allocate(
             if any(state.takes(need) for state in allocation.lines) or not counters.count(need):
                 _cover(need, allocation)
     return allocation
+
+
+def _turn(need: Need) -> tuple[bool, date, int, str, str]:
+    """Return when a need has its turn: those that name a licence, then the oldest."""
+    return need.charged_to is None, need.day, -need.sku.tpp, need.site.id, need.sku.sku
 
 
 class _Counters:

@@ -13,6 +13,7 @@ from chipledger_book.limit_kinds import (
     CountLimit,
     Limit,
     ShareLimit,
+    SteppedLimit,
     current_labels,
     quarter,
 )
@@ -66,7 +67,6 @@ def measured(
     bound = limit.bound
     if isinstance(bound, CountLimit):
         over = max(0, total.pieces - bound.pieces)
-        over_tpp = -(-total.tpp * over // total.pieces) if over else 0
         return _use(
             limit,
             total.sites,
@@ -75,16 +75,9 @@ def measured(
             unit="pieces",
             used=total.pieces,
             most=bound.pieces,
-            over_tpp=over_tpp,
+            over_tpp=-(-total.tpp * over // total.pieces) if over else 0,
             uncounted=uncounted,
         )
-    if isinstance(bound, AmountLimit):
-        most: int | None = bound.amount
-    elif isinstance(bound, ShareLimit | AttributeLimit):
-        most = None  # refused when the table is read
-    else:
-        step = bound.on(scene.day)
-        most = None if step is None else step.amount
     return _use(
         limit,
         total.sites,
@@ -92,9 +85,18 @@ def measured(
         part=part,
         unit="tpp",
         used=total.tpp,
-        most=most,
+        most=_most(limit, scene),
         uncounted=uncounted,
     )
+
+
+def _most(limit: Limit, scene: Scene) -> int | None:
+    """Return the TPP that a limit allows on the day, or None where it names none for it."""
+    bound = limit.bound
+    if isinstance(bound, AmountLimit):
+        return bound.amount
+    step = bound.on(scene.day) if isinstance(bound, SteppedLimit) else None
+    return None if step is None else step.amount
 
 
 def _shares(limit: Limit, bound: ShareLimit, scene: Scene) -> Iterator[LimitUse]:

@@ -139,11 +139,13 @@ def _entity(placed: Placed) -> EntityFound | None:
     )
 
 
-def country_limits(book: Book, tables: Tables, *, as_of_ms: int) -> tuple[LimitUse, ...]:
+def country_limits(
+    book: Book, tables: Tables, *, as_of_ms: int, scope: frozenset[str] | None = None
+) -> tuple[LimitUse, ...]:
     """Return what limits per country say of what the licences of a ledger grant.
 
     These are of no site's report, because their subject is everybody in a country. Test sites are
-    left out.
+    left out, and those outside a scope.
     """
     scene = Scene((), book.licences(), tables, day=day_of(as_of_ms))
     sites = [
@@ -151,7 +153,7 @@ def country_limits(book: Book, tables: Tables, *, as_of_ms: int) -> tuple[LimitU
         for form in (
             book.site(name, as_of_ms) for name in book.site_ids() if book.declarations(name)
         )
-        if not form.test
+        if not form.test and (scope is None or form.id in scope)
     ]
     rules = scene.rules
     limits = () if rules is None else rules.limits

@@ -77,20 +77,6 @@ def demand_site(principal: Principal, site: str) -> None:
         )
 
 
-def demand_everything(principal: Principal) -> None:
-    """Do nothing if the principal may read every site.
-
-    Raises:
-        Refusal: `outside-scope`.
-    """
-    if principal.sites is not None:
-        raise Refusal(
-            Code.OUTSIDE_SCOPE,
-            f"{principal.name} may not read every site",
-            hint="this is about all sites together; ask an auditor or an administrator",
-        )
-
-
 def parse_scope(text: str) -> frozenset[str] | None:
     """Return the sites of a scope as stored: ``*`` or ``site:a,site:b``.
 

@@ -28,6 +28,7 @@ LISTS: Final = (
         "/api/v1/rules",
         "/api/v1/rules/tables/{table_id:str}",
         "/api/v1/rules/diff",
+        "/api/v1/rules/countries",
         "/api/v1/result-key",
         "/api/v1/sites",
         "/api/v1/hosts",

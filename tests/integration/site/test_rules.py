@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from chipledger_book import shipped
+from chipledger_book.licences import LicenceLine, QuantityUnit
 from chipledger_evidence.codec import encode_canonical
 from chipledger_server.usecases.access import Role
-from chipledger_testing.book import declared, received
+from chipledger_testing.book import declared, licence, party, received, site_of
 from chipledger_testing.door import Door, text_of
 from chipledger_testing.scene import Scene
 
@@ -126,12 +127,18 @@ def test_a_wrong_proposal_is_refused(
     assert door.read("/rules")["proposals"] == []
 
 
-def test_limits_per_country_are_for_those_who_see_every_site(johor: Door) -> None:
-    """They add up what sites of others are licensed."""
+def test_limits_per_country_add_up_the_sites_one_may_see(scene: Scene, johor: Door) -> None:
+    """A licence of a site outside the scope is not in the sum that an operator reads."""
+    line = LicenceLine(amount=1000, unit=QuantityUnit.TPP)
+    other = party("other", "QA")
+    scene.enter(licence("D-1", line), declared(site_of("doha", country="QA", owner=other)))
+    scene.enter(licence("D-2", line, consignee="other"))
     operator = johor.token(Role.OPERATOR, "johor")
 
-    assert johor.read("/rules/countries")["items"] == []
-    assert johor.refused("/rules/countries", token=operator) == (403, "outside-scope")
+    everything = johor.read("/rules/countries")["items"]
+    own = johor.ask("/rules/countries", token=operator).json()["items"]
+    assert [(use["of"], use["used"]) for use in everything] == [("MY", 1000), ("QA", 1000)]
+    assert [(use["of"], use["used"]) for use in own] == [("MY", 1000)]
 
 
 def test_the_page_shows_what_waits_and_lets_the_second_person_decide(johor: Door) -> None:

@@ -11,7 +11,6 @@ from chipledger_book.ceilings.views import country_limits
 from chipledger_book.ledger import fold
 from chipledger_book.table_diff import TableDiff, diff
 from chipledger_book.tables import Table
-from chipledger_server.usecases.access import demand_everything
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.rules.proposing import (
@@ -127,20 +126,19 @@ def named(parts: Parts, text: str) -> Table:
     return shelf.any_version(name, version) if version else shelf.find(name, None, parts.now_ms())
 
 
-@get("/rules/countries", sync_to_thread=True, responses=problems(400, 401, 403, 404))
+@get("/rules/countries", sync_to_thread=True, responses=ONE)
 def countries(
     request: ApiRequest,
     parts: NamedDependency[Parts],
     times: NamedDependency[When],
     under: Under = None,
 ) -> CountryLimits:
-    """Return what limits per country say of the licences entered here."""
-    demand_everything(request.user)
+    """Return what limits per country say of the licences of the sites you may see."""
     with parts.look(request.user, times, rules=under) as look:
         book = fold(look.snapshot.all_records(times))
         tables = look.measure.tables
     return CountryLimits(
-        items=country_limits(book, tables, as_of_ms=times.as_of_ms),
+        items=country_limits(book, tables, as_of_ms=times.as_of_ms, scope=request.user.sites),
         rules="" if tables.rules is None else tables.rules.head.id,
         as_of_ms=times.as_of_ms,
         known_at_ms=times.known_at_ms,
