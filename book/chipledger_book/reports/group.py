@@ -71,13 +71,10 @@ class GroupShare(View, frozen=True, kw_only=True):
 def group_share(
     sources: Sequence[Source], tables: Tables, claimed: Iterable[LicenceType], *, made_by: str
 ) -> GroupShare:
-    """Return the shares of a group at the end of a period.
+    """Return the shares of a group at the end of a period, from documents of all facilities.
 
-    Args:
-        sources: documents of every facility of the group, the one asked for first.
-        tables: country lists, and calendars with the limits.
-        claimed: types of the licences that the group holds.
-        made_by: the software that makes the report.
+    `claimed` are the types of the licences that the group holds; the facility that was asked for
+    comes first.
     """
     first = sources[0].document
     tpp: Counter[str] = Counter()

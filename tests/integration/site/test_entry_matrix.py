@@ -50,6 +50,7 @@ LISTS: Final = (
         "/ledger/new",
         "/ledger/new/{kind:str}",
         "/ledger/import",
+        *("/reports", "/api/v1/reports/due"),
     ),
 )
 """Every principal may ask; the answer holds nothing of a foreign site."""
@@ -57,7 +58,7 @@ LISTS: Final = (
 OF_A_SITE: Final = (
     *("/api/v1/sites/{site_id:str}", "/api/v1/sites/{site_id:str}/balance"),
     *("/api/v1/sites/{site_id:str}/hosts", "/api/v1/sites/{site_id:str}/devices"),
-    "/sites/{site_id:str}",
+    *("/sites/{site_id:str}", "/sites/{site_id:str}/periods", "/api/v1/sites/{site_id:str}/periods"),
 )
 """A foreign site is forbidden, whether it exists or not."""
 
@@ -71,6 +72,15 @@ HIDDEN: Final = (
 )
 """What is foreign is as unknown as what does not exist."""
 
+OF_A_PERIOD: Final = (
+    *("/api/v1/sites/{site_id:str}/periods/{period:str}", "/api/v1/reports/{kind:str}"),
+    "/api/v1/sites/{site_id:str}/periods/{period:str}/document",
+    "/sites/{site_id:str}/periods/{period:str}",
+    "/sites/{site_id:str}/periods/{period:str}/document",
+    "/sites/{site_id:str}/periods/{period:str}/reports/{name:str}",
+)
+"""What needs a frozen period; the tests of periods say who may."""
+
 FORMS: Final = ("/login", "/logout", "/enter")
 """The only routes that take a form from anybody."""
 
@@ -78,6 +88,7 @@ IN_SESSION: Final = (
     *("/ledger/check", "/ledger/enter", "/ledger/import/check", "/ledger/import/enter"),
     "/rules/proposals/{proposal_id:str}",
     *("/findings/acknowledge", "/findings/{finding_id:str}/act"),
+    *("/sites/{site_id:str}/periods/freeze", "/sites/{site_id:str}/periods/sign"),
 )
 """Routes that take a form from somebody who is logged in."""
 
@@ -129,7 +140,7 @@ def asked(path: str, johor: Johor, token: str) -> Response:
 
 def test_every_route_stands_in_the_matrix(door: Door) -> None:
     """Nothing answers GET or POST that is not listed here."""
-    assert routes(door, "GET") == {*PUBLIC, *GUARDED}
+    assert routes(door, "GET") == {*PUBLIC, *GUARDED, *OF_A_PERIOD}
     assert routes(door, "POST") == {*FORMS, *IN_SESSION, *POSTED}
     assert routes(door, "PUT") | routes(door, "PATCH") | routes(door, "DELETE") == set()
 

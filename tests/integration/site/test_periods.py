@@ -256,3 +256,40 @@ def test_the_past_shows_a_period_as_it_stood(door: Door) -> None:
     shown = door.read(f"{AT}/{NAME}", known_at=str(known_at), as_of=str(known_at))
 
     assert shown["period"]["stage"] == "signed"
+
+
+OF_A_PERIOD = (
+    f"/api/v1{AT}/{NAME}",
+    f"/api/v1{AT}/{NAME}/document",
+    f"/api/v1/reports/in-out?site=johor&period={NAME}",
+    f"{AT}/{NAME}",
+    f"{AT}/{NAME}/document",
+    f"{AT}/{NAME}/reports/in-out.csv",
+)
+
+
+@pytest.mark.parametrize("path", OF_A_PERIOD)
+@pytest.mark.parametrize(
+    ("role", "site", "status"),
+    [
+        (Role.AUDITOR, "", 200),
+        (Role.ADMINISTRATOR, "", 200),
+        (Role.OPERATOR, "johor", 200),
+        (Role.OPERATOR, "penang", 403),
+        (None, "", 401),
+    ],
+)
+def test_who_may_read_what_was_frozen(
+    door: Door, path: str, role: Role | None, site: str, status: int
+) -> None:
+    """Auditors and administrators all of it, an operator its own site, nobody else anything."""
+    closes(door.scene)
+    token = "" if role is None else door.token(role, *([site] if site else []))
+
+    if path.startswith("/api/v1"):
+        answer = door.ask(path.removeprefix("/api/v1"), token=token)
+    else:
+        answer = door.page(path, session=door.log_in(token) if token else "")
+
+    gone = answer.status_code == HTTPStatus.SEE_OTHER and "/login" in answer.headers["location"]
+    assert answer.status_code == status or (gone and status == HTTPStatus.UNAUTHORIZED)
