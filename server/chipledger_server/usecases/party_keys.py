@@ -161,7 +161,7 @@ def propose_key(
     keys = registry.registered()
     public = load_jwk(wanted.jwk)
     former = None if wanted.replaces is None else _standing(wanted.replaces, keys)
-    key = _proposed(wanted, public, former, hand, who)
+    key = _proposed(wanted, public, former, hand, who=who)
     _check(key, former)
     _demand_new(key, keys, hand, ttl_s=ttl_s)
     registry.propose(key, _draft(hand, who, "party-key-proposed", key, reason=key.reason))
@@ -242,7 +242,7 @@ def let_in(kid: str, keys: Iterable[PartyKey]) -> PartyKey | None:
 
 
 def _proposed(
-    wanted: WantedKey, public: PublicKey, former: PartyKey | None, hand: Hand, who: Principal
+    wanted: WantedKey, public: PublicKey, former: PartyKey | None, hand: Hand, *, who: Principal
 ) -> PartyKey:
     sites = None if wanted.sites is None else frozenset(wanted.sites)
     if former is not None and not wanted.everywhere and not sites:

@@ -237,17 +237,20 @@ class Position:
 
     Attributes:
         event: newest event of the ledger.
+        statement: newest statement on an event that the ledger held.
         run: newest run of sightings.
         record: newest record that the sequencer has applied.
     """
 
     event: int
+    statement: int
     run: int
     record: int
 
     def precedes(self, other: "Position") -> bool:
         """Tell whether nothing here lies after the other."""
-        return self.event <= other.event and self.run <= other.run and self.record <= other.record
+        told = self.event <= other.event and self.statement <= other.statement
+        return told and self.run <= other.run and self.record <= other.record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,6 +259,24 @@ def test_a_vendor_signs_what_a_site_entered(desk: Desk) -> None:
     assert desk.door.read("/sites/johor/balance")["report"]["one_sided"] == []
 
 
+def test_what_is_kept_of_a_site_follows_a_statement(desk: Desk) -> None:
+    """The overview was shown before the vendor signed, and shows after it what the page shows."""
+    desk.register(VENDOR, "nvidia", "vendor")
+    desk.enter(RECEIPT)
+    desk.enter(RMA)
+
+    def shown() -> tuple[object, object]:
+        (line,) = (one for one in desk.door.read("/sites")["items"] if one["id"] == "johor")
+        report = desk.door.read("/sites/johor/balance")["report"]
+        return line, report["rows"][0]["book"]
+
+    before = shown()
+    desk.stand(event_id(RMA), statement(RMA, VENDOR, "vendor", "nvidia"), kind=JOSE)
+    after = shown()
+    assert (before[1], after[1]) == (8, 6)
+    assert before[0] != after[0]
+
+
 def test_what_was_not_stated_yet_was_not_known(desk: Desk) -> None:
     """`known_at` before the statement shows the event without it."""
     desk.register(VENDOR, "nvidia", "vendor")

@@ -12,6 +12,7 @@ from chipledger_server.adapters.reads.book import family_sites, read_records
 from chipledger_server.usecases.reading import Position, Touched, When
 
 _EVENTS = schema.ledger_events.c
+_LATER = schema.ledger_statements.c
 _RUNS = schema.presence.c
 _DEVICES = schema.inventory_chips
 _RECORDS = schema.records.c
@@ -58,13 +59,17 @@ def position(connection: Connection, when: When) -> Position | None:
     run = connection.execute(
         select(_RUNS.id, _RUNS.since_ms).order_by(_RUNS.id.desc()).limit(1)
     ).one_or_none()
-    if event is not None and event.recorded_ms > when.known_at_ms:
+    said = connection.execute(
+        select(_LATER.pos, _LATER.recorded_ms).order_by(_LATER.pos.desc()).limit(1)
+    ).one_or_none()
+    if any(one is not None and one.recorded_ms > when.known_at_ms for one in (event, said)):
         return None
     if run is not None and run.since_ms > when.seen_until_ms:
         return None
     applied = connection.execute(select(schema.sequencer.c.record_pos)).scalar_one_or_none()
     return Position(
         event=0 if event is None else event.pos,
+        statement=0 if said is None else said.pos,
         run=0 if run is None else run.id,
         record=applied or 0,
     )
@@ -96,7 +101,9 @@ def touched(connection: Connection, since: Position, until: Position) -> Touched
     moved = select(schema.hosts.c.id).join(schema.records, _RECORDS.subject == schema.hosts.c.id)
     hosts = moved.where(decided)
     sites = {row.site for row in events if row.site is not None}
+    stated = select(_EVENTS.site).join(schema.ledger_statements, _LATER.event == _EVENTS.id)
     for query in (
+        stated.where(_LATER.pos > since.statement, _EVENTS.site.is_not(None)),
         select(_RUNS.site).where(runs),
         before,
         select(_RUNS.site).where(_RUNS.host.in_(hosts)),

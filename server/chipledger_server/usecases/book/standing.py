@@ -121,7 +121,7 @@ def enter_signed(
             wrong += first_problems(file.event, statements, book, now_ms=hand.now_ms)
         if wrong:
             raise BookError(wrong)
-        _append(page, book, file, statements, hand)
+        _append(page, book, file, statements, hand=hand)
     return Entered(id=file.id, event=file.event, known_before=False)
 
 
@@ -158,7 +158,7 @@ def state_signed(
         found, faults = _checked((statement,), event, book, page, where="statement")
         if faults:
             raise BookError(faults)
-        return _stand(page, book, statement.event, found[0], hand)
+        return _stand(page, book, statement.event, found[0], hand=hand)
 
 
 def state_in_session(
@@ -182,7 +182,7 @@ def state_in_session(
             stated_at_ms=hand.now_ms,
             party=_own_party(role, event, book),
         )
-        return _stand(page, book, EventId(key), statement, hand)
+        return _stand(page, book, EventId(key), statement, hand=hand)
 
 
 def demand_scope(carrier: Principal | None, event: Event, book: Book) -> None:
@@ -257,7 +257,7 @@ def _checked(
     for position, one in enumerate(signed):
         at = where or f"statements[{position}]"
         key = page.party_key(one.kid)
-        faults = list(_key_faults(one, key, event, book, at))
+        faults = list(_key_faults(one, key, event, book, where=at))
         wrong += faults
         if key is None or faults:
             continue
@@ -276,7 +276,7 @@ def _checked(
 
 
 def _key_faults(
-    one: PartyStatement, key: PartyKey | None, event: Event, book: Book, where: str
+    one: PartyStatement, key: PartyKey | None, event: Event, book: Book, *, where: str
 ) -> Iterator[Problem]:
     """Yield why a key does not speak for whom a statement says it does."""
     said = one.said
@@ -324,12 +324,12 @@ def _of_known(page: SigningPage, book: Book, file: EventFile, hand: Hand) -> Ent
     statements, faults = _checked(file.statements, file.event, book, page)
     if faults:
         raise BookError(faults)
-    known = [_stand(page, book, file.id, one, hand).known_before for one in statements]
+    known = [_stand(page, book, file.id, one, hand=hand).known_before for one in statements]
     return Entered(id=file.id, event=file.event, known_before=all(known))
 
 
 def _append(
-    page: SigningPage, book: Book, file: EventFile, statements: Sequence[Statement], hand: Hand
+    page: SigningPage, book: Book, file: EventFile, statements: Sequence[Statement], *, hand: Hand
 ) -> None:
     if wrong := tuple(statement_problems(file.event, statements)):
         raise BookError(wrong)
@@ -343,7 +343,9 @@ def _append(
         page.put_site(changed)
 
 
-def _stand(page: SigningPage, book: Book, key: EventId, statement: Statement, hand: Hand) -> Stated:
+def _stand(
+    page: SigningPage, book: Book, key: EventId, statement: Statement, *, hand: Hand
+) -> Stated:
     """Add a statement to those on its event, unless it is known."""
     held = page.known(key)
     if held is None:
