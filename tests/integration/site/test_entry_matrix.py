@@ -58,7 +58,8 @@ LISTS: Final = (
 OF_A_SITE: Final = (
     *("/api/v1/sites/{site_id:str}", "/api/v1/sites/{site_id:str}/balance"),
     *("/api/v1/sites/{site_id:str}/hosts", "/api/v1/sites/{site_id:str}/devices"),
-    *("/sites/{site_id:str}", "/sites/{site_id:str}/periods", "/api/v1/sites/{site_id:str}/periods"),
+    *("/sites/{site_id:str}", "/sites/{site_id:str}/periods"),
+    "/api/v1/sites/{site_id:str}/periods",
 )
 """A foreign site is forbidden, whether it exists or not."""
 
