@@ -182,3 +182,22 @@ def test_replaying_the_log_gives_the_same_findings(
     inside.replay()
 
     assert (inside.derived(), inside.rows("SELECT * FROM facts ORDER BY 1, 2, 3")) == before
+
+
+def test_a_fact_of_which_only_the_look_can_say_since_when_is_written_down_once(
+    inside: CollectorInside,
+) -> None:
+    """What exceeds an authorisation began when it was first found; another look says no more."""
+    write(
+        inside,
+        declared(site_of(SITE), at=inside.clock.ms - DAY),
+        received(8, site=SITE, at=inside.clock.ms),
+    )
+    look(inside)
+    [(first,)] = inside.rows("SELECT detail FROM findings")
+    inside.clock.ms += DAY
+    look(inside)
+
+    assert inside.findings() == ["not-authorised"]
+    assert inside.rows("SELECT detail, times FROM findings") == [(first, 1)]
+    assert inside.rows("SELECT count(*) FROM records WHERE type = 'finding'") == [(1,)]

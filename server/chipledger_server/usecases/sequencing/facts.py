@@ -102,15 +102,18 @@ class Facts:
         about = About(
             kind=str(fact.kind), subject=fact.subject, site=fact.site, severity=fact.severity
         )
+        before = None if old is None else msgspec.json.decode(old.said, type=dict[str, Any])
         detail = detail_of(fact, looked.scope)
+        if before is not None:  # it began when it was first found, whatever a look can still tell
+            detail["since_ms"] = min(fact.since_ms, before["since_ms"])
         said = _said(detail, fact.severity)
-        if old is None:
+        if old is None or before is None:
             key = self.noting.open(about, f"{looked.scope}/{fact.key}", looked.at_ms, detail)
         elif said == old.said:
             return
         else:
             key = old.finding
-            grown = _grown(detail, msgspec.json.decode(old.said))
+            grown = _grown(detail, before)
             self.noting.changed(key, about, looked.at_ms, detail=detail, grown=grown)
         name = (str(fact.kind), fact.key)
         self.kept.keep_fact(looked.scope, name, OpenFact(finding=key, said=said))
