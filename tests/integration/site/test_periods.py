@@ -288,7 +288,7 @@ def test_who_may_read_what_was_frozen(
 
     if path.startswith("/api/v1"):
         asked = {"site": "johor", "period": NAME} if "reports" in path else {}
-        answer = door.ask(path.removeprefix("/api/v1"), token=token, **asked)  # type: ignore[arg-type]
+        answer = door.ask(path.removeprefix("/api/v1"), token=token, **asked)
     else:
         answer = door.page(path, session=door.log_in(token) if token else "")
 
