@@ -280,6 +280,22 @@ def test_the_cost_of_a_balance_does_not_grow_with_the_fleet(scene: Scene, door: 
     assert _work(scene, door) <= alone * 1.05
 
 
+def test_the_cost_of_a_balance_does_not_grow_with_its_family(scene: Scene, door: Door) -> None:
+    """Nor does it with the sites of the same parent, of which nothing has changed."""
+    scene.enter(declared(), lpp(), received(8))
+    host = scene.host("johor", "a", at=START)
+    scene.seen(host, *eight("a"), since=START)
+    row(door)
+    alone = _work(scene, door)
+    for number in range(20):
+        site = f"site-{number}"
+        scene.enter(declared(site_of(site)), received(8, site=site))
+        scene.seen(scene.host(site, site, at=START), *eight(site), since=START)
+    row(door)  # asks the others once
+
+    assert _work(scene, door) <= alone * 1.05
+
+
 def test_the_cost_of_a_balance_does_not_grow_with_what_others_once_claimed(
     scene: Scene, door: Door
 ) -> None:

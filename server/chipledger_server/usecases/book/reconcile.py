@@ -19,7 +19,15 @@ from chipledger_book.terms import day_of
 from chipledger_evidence.appraisal.policy import AppraisalPolicy
 from chipledger_server.usecases.book.sharing import Asked, Sharing
 from chipledger_server.usecases.limits import CANNOT_SEE
-from chipledger_server.usecases.physical import Patience, Settled, Standing, seen_chips, settle
+from chipledger_server.usecases.physical import (
+    Claim,
+    Patience,
+    Rival,
+    Settled,
+    Standing,
+    seen_chips,
+    settle,
+)
 from chipledger_server.usecases.reading import HostsAsked, Position, Snapshot, Touched, When
 from chipledger_server.usecases.stays import StayRule
 from chipledger_server.usecases.views import Answer, Digest
@@ -244,12 +252,13 @@ class Balances:
     def settled(self, site: str) -> tuple[Settled, ...]:
         """Return what every device of a site's hosts comes to."""
         if site not in self._settled:
+            claims = self._snapshot.claims(self._when, site=site)
             rivals = self._snapshot.rivals(self._when, site=site)
             disputed = self._snapshot.disputed(self._when, site=site)
-            if rivals or disputed:  # who of them counts may turn with any heartbeat
+            if disputed or contested(claims, rivals):
                 self._unstable.add(site)
             self._settled[site] = settle(
-                self._snapshot.claims(self._when, site=site),
+                claims,
                 rivals,
                 disputed,
                 patience=self._patience,
@@ -269,6 +278,13 @@ def settle_site(
         patience=patience,
         at_ms=when.as_of_ms,
     )
+
+
+def contested(claims: Iterable[Claim], rivals: Iterable[Rival]) -> bool:
+    """Tell whether two hosts show one chip: which of them counts may turn with any heartbeat."""
+    own = {(claim.chip, claim.host) for claim in claims if claim.chip is not None}
+    twice = len(own) > len({chip for chip, _ in own})
+    return twice or any((rival.chip, rival.host) not in own for rival in rivals)
 
 
 def version_of(policy: AppraisalPolicy) -> PolicyVersion:
