@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from sqlalchemy import Connection, Engine, insert, update
 
@@ -14,6 +15,7 @@ from chipledger_server.adapters.ledger_marks import bearing
 from chipledger_server.adapters.party_keys import party_key
 from chipledger_server.adapters.people import put
 from chipledger_server.adapters.reads.statements import known
+from chipledger_server.adapters.recording import append_records
 from chipledger_server.usecases.book.entry import EventRow, SiteRow
 from chipledger_server.usecases.book.standing import StatementRow
 from chipledger_server.usecases.decisions import Draft
@@ -32,20 +34,14 @@ class SqlLedgerPage:
 
     def append(self, row: EventRow, record: Draft) -> None:
         """Add an event and its log record."""
-        self._connection.execute(
-            insert(schema.ledger_events).values(
-                id=row.id,
-                type=row.type,
-                site=row.site,
-                parent=row.parent,
-                consignee=row.consignee,
-                occurred_ms=row.occurred_ms,
-                recorded_ms=row.recorded_ms,
-                principal=row.principal,
-                body=row.body,
-            )
-        )
-        put(self._connection, record)
+        self.append_all([(row, record)])
+
+    def append_all(self, entries: Sequence[tuple[EventRow, Draft]]) -> None:
+        """Add events and their log records, in their order."""
+        if entries:
+            rows = [asdict(row) for row, _ in entries]
+            self._connection.execute(insert(schema.ledger_events), rows)
+            append_records(self._connection, (record for _, record in entries))
 
     def known(self, key: EventId) -> LedgerRecord | None:
         """Return an event of the ledger with all who stand behind it by now."""

@@ -4,10 +4,13 @@ A change that matters and its record are written in one transaction. The sequenc
 record its log index afterwards; the leaf is final from here on.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, insert
 
 from chipledger_evidence.entry import EntryType, entry_hash, make_entry
 from chipledger_server.adapters import schema
+from chipledger_server.usecases.decisions import Draft
 
 
 def append_record(
@@ -44,3 +47,23 @@ def append_record(
         )
     )
     return leaf
+
+
+def append_records(connection: Connection, drafts: Iterable[Draft]) -> None:
+    """Append many records to the log's queue, in their order."""
+    rows = [
+        {
+            "type": str(one.kind),
+            "time_ms": one.time_ms,
+            "subject": one.subject,
+            "principal": one.principal,
+            "record": one.record,
+            "salt": one.salt,
+            "leaf": entry_hash(
+                make_entry(one.kind, one.record, salt=one.salt, time_ms=one.time_ms)
+            ),
+        }
+        for one in drafts
+    ]
+    if rows:
+        connection.execute(insert(schema.records), rows)

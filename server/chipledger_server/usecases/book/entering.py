@@ -162,12 +162,14 @@ def _admission(
 def _write(page: LedgerPage, batch: Batch, book: Book, hand: Hand) -> None:
     """Append every new event with its log record, and what they change about their sites."""
     sites: dict[str, SiteRow] = {}
+    entries = []
     for key, record in batch.entering:
-        page.append(row_of(record.event, key, book, hand), draft_of(record, key, hand))
+        entries.append((row_of(record.event, key, book, hand), draft_of(record, key, hand)))
         book.add(record)
         changed = declared_site(record.event, book)
         if changed is not None:
             sites[changed.site.id] = changed
+    page.append_all(entries)
     for changed in sites.values():
         page.put_site(changed)
 

@@ -88,6 +88,9 @@ class LedgerPage(Protocol):
     def append(self, row: EventRow, record: Draft) -> None:
         """Add an event and its log record."""
 
+    def append_all(self, entries: Sequence[tuple[EventRow, Draft]]) -> None:
+        """Add events and their log records, in their order."""
+
     def put_site(self, row: SiteRow) -> None:
         """Replace the present form of a site."""
 
