@@ -92,6 +92,7 @@ def table(
     parts: NamedDependency[Parts],
     table_id: FromPath[str],
     times: NamedDependency[When],
+    *,
     of_version: OfVersion = None,
 ) -> TableDetail:
     """Return one version of a table with its content."""

@@ -57,6 +57,7 @@ def balance(
     parts: NamedDependency[Parts],
     site_id: FromPath[str],
     times: NamedDependency[When],
+    *,
     under: Under = None,
 ) -> SiteBalance:
     """Return the balance of a site with both verdicts and the versions of every table used."""

@@ -31,6 +31,7 @@ def rules(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
+    *,
     under: Under = None,
 ) -> Response[str]:
     """Show the rule set that is asked by default, or another one, and every table there is."""
