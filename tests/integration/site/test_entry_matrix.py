@@ -247,7 +247,7 @@ def test_forms_of_other_pages_are_refused_in_a_session_too(
     session = johor.door.log_in(johor.door.token(Role.ADMINISTRATOR))
     cookie = {"cookie": f"chipledger_session={session}"}
     file = {"file": ("a.csv", b"x")} if path.endswith("import/check") else None
-    form = {"kind": "received", "packed": "x"}
+    form = {"kind": "received", "packed": "x"} if file is None else {}
     with TestClient(johor.door.app) as client:
         answer = client.post(path, data=form, files=file, headers={**headers, **cookie})
         nobody = client.post(path, data=form, files=file, headers=OWN_FORM)
