@@ -10,7 +10,7 @@ same report, whoever computes it and in whatever order events and chips are give
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from chipledger_book.authorisation import Allocation, allocate, covers
 from chipledger_book.catalogue import ObservedModel
@@ -86,7 +86,9 @@ def reconcile(
             lacks what the book holds; `unknown-country-list`.
     """
     wanted = linked_sites(book, site, as_of_ms=question.as_of_ms)
-    return _reconcile(book, seen, stays, tables, question, names=wanted, asked=(site,))[site]
+    return _reconcile(book, seen, stays, tables, question=question, names=wanted, asked=(site,))[
+        site
+    ]
 
 
 def reconcile_all(
@@ -105,7 +107,7 @@ def reconcile_all(
     chips = tuple(seen)
     names = sorted({*book.site_ids(), *(chip.site for chip in chips)})
     known = [name for name in names if book.declarations(name)]
-    found = _reconcile(book, chips, stays, tables, question, names=known, asked=known)
+    found = _reconcile(book, chips, stays, tables, question=question, names=known, asked=known)
     return Reconciled(
         reports=tuple(found.values()),
         undeclared=tuple(undeclared(name) for name in names if name not in known),
@@ -166,21 +168,26 @@ def _reconcile(
     seen: Iterable[SeenChip],
     stays: Iterable[Stay],
     tables: Tables,
-    question: Question,
     *,
+    question: Question,
     names: Sequence[str],
     asked: Sequence[str],
 ) -> dict[str, SiteReport]:
     """Return the reports of the sites that are asked for, all of `names` being looked at."""
     chips, history = _by_site(seen), _by_site(stays)
     sides = {
-        name: at_site(book, chips.get(name, ()), history.get(name, ()), tables, question, site=name)
+        name: at_site(
+            book, chips.get(name, ()), history.get(name, ()), tables, question=question, site=name
+        )
         for name in names
     }
     allocations = allocate_all(
         [side.holding() for side in sides.values()], book.licences(), tables, question
     )
-    return {name: site_report(sides[name], book, allocations, tables, question) for name in asked}
+    return {
+        name: site_report(sides[name], book, allocations, tables, question=question)
+        for name in asked
+    }
 
 
 def _by_site(found: Iterable[Here]) -> Mapping[str, list[Here]]:
@@ -249,17 +256,10 @@ def site_report(
     book: Book,
     allocations: Mapping[bool, Shared],
     tables: Tables,
+    *,
     question: Question,
 ) -> SiteReport:
-    """Return the report of a site, what it shares with others being allocated.
-
-    Args:
-        balance: the site by itself.
-        book: the ledger, at least what bears on this site.
-        allocations: what covers what and what limits say, for test sites and for real ones.
-        tables: catalogue, country lists and rule set of the verdict.
-        question: times.
-    """
+    """Return the report of a site, its licences and limits being drawn on by all who share them."""
     site, shared = balance.site, allocations[always_test(balance.forms)]
     given = _allowances(balance, shared)
     start = question.period_start_ms
@@ -269,13 +269,7 @@ def site_report(
     free = _needs_none(balance, tables, shared, view)
     allowed = _authorisation(site, shared, unknown, free=free)
     return SiteReport(
-        site=site.id,
-        name=site.name,
-        country=site.country,
-        test=site.test,
-        operator=site.operator.id,
-        consignee=site.consignee.id,
-        ultimate_parent=site.ultimate_parent.id,
+        **_named(site),
         tier=None if view is None else view.tier,
         as_of_ms=question.as_of_ms,
         period_start_ms=start,
@@ -296,6 +290,19 @@ def site_report(
         peaks=tuple(_peaks(balance)),
         rules=view,
     )
+
+
+def _named(site: Site) -> dict[str, Any]:
+    """Return the members of a report that say which site it is of, and whose."""
+    return {
+        "site": site.id,
+        "name": site.name,
+        "country": site.country,
+        "test": site.test,
+        "operator": site.operator.id,
+        "consignee": site.consignee.id,
+        "ultimate_parent": site.ultimate_parent.id,
+    }
 
 
 def _allowances(balance: AtSite, shared: Shared) -> Allowances:

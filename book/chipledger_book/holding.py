@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chipledger_book.authorisation import Exposure
+from chipledger_book.catalogue import Sku
 from chipledger_book.ceilings.holdings import Held
 from chipledger_book.events import Received
 from chipledger_book.inventory import Sightings, declared_models, sightings
@@ -131,8 +132,8 @@ def at_site(
     seen: Sequence[SeenChip],
     stays: Iterable[Stay],
     tables: Tables,
-    question: Question,
     *,
+    question: Question,
     site: str,
 ) -> AtSite:
     """Return one site by itself.
@@ -149,35 +150,48 @@ def at_site(
         BookError: `unknown-site`; `unknown-sku` or `unknown-unit-model`.
     """
     at, catalogue = question.as_of_ms, tables.catalogue
-    day = day_of(at)
     stock = stock_of(book, site, at, catalogue)
     items = [item for model in stock.values() for item in model.arrivals()]
-    found = sightings(seen, declared_models(book, site, at), catalogue, day)
+    found = sightings(seen, declared_models(book, site, at), catalogue, day_of(at))
     past = _by_model(stays, found)
-    models = [
-        ModelAtSite(
-            sku=catalogue.sku(sku, day),
-            stock=stock[sku] if sku in stock else ModelStock(),
-            seen=found.by_sku.get(sku, ()),
-            declared=found.declared[sku],
-        )
-        for sku in sorted({*stock, *found.by_sku, *found.declared, *past})
-    ]
+    skus = sorted({*stock, *found.by_sku, *found.declared, *past})
+    models = [_model(catalogue.sku(sku, day_of(at)), stock.get(sku), found) for sku in skus]
     peaks = {model.sku.sku: _peak(model, past, question) for model in models}
-    times = {item.occurred_at_ms for item in items} | {most.last_ms for most in peaks.values()}
     return AtSite(
         forms=book.forms(site, at),
-        arrived={time: book.site(site, time) for time in times},
-        origins={
-            (name, time): book.site(name, time)
-            for name, time in {(item.came_from, item.occurred_at_ms) for item in items}
-            if name is not None and book.declarations(name)
-        },
+        arrived=_forms(book, site, items, peaks),
+        origins=_origins(book, items),
         models=models,
         sightings=found,
         peaks=peaks,
         shipments=_shipments(book, {item.event for item in items}),
     )
+
+
+def _model(sku: Sku, stock: ModelStock | None, found: Sightings) -> ModelAtSite:
+    return ModelAtSite(
+        sku=sku,
+        stock=stock or ModelStock(),
+        seen=found.by_sku.get(sku.sku, ()),
+        declared=found.declared[sku.sku],
+    )
+
+
+def _forms(
+    book: Book, site: str, items: Iterable[Item], peaks: Mapping[str, Peak]
+) -> dict[int, Site]:
+    """Return the form of a site at each time at which something arrived, or peaked."""
+    times = {item.occurred_at_ms for item in items} | {most.last_ms for most in peaks.values()}
+    return {time: book.site(site, time) for time in times}
+
+
+def _origins(book: Book, items: Iterable[Item]) -> dict[tuple[str, int], Site]:
+    """Return the form of each site that something came from, when it came."""
+    return {
+        (name, time): book.site(name, time)
+        for name, time in {(item.came_from, item.occurred_at_ms) for item in items}
+        if name is not None and book.declarations(name)
+    }
 
 
 def _shipments(book: Book, events: Iterable[str]) -> dict[str, str]:

@@ -59,7 +59,7 @@ def test_parts_add_up_to_their_number(
     question = Question(as_of_ms=NOW, period_start_ms=ms(2026, 3) + days * 86_400_000)
     for report in reconcile_all(book, seen, TABLES, question).reports:
         here = [one for one in seen if one.site == report.site]
-        side = at_site(book, here, (), TABLES, question, site=report.site)
+        side = at_site(book, here, (), TABLES, question=question, site=report.site)
         for row in report.rows:
             for column in COLUMNS:
                 found = behind(side, book, TABLES, question, sku=row.sku, column=column)

@@ -196,7 +196,7 @@ class Balances:
         hosts = self._snapshot.hosts(asked, after="", limit=None)
         heard = [host.last_fresh_ms for host in hosts if host.last_fresh_ms is not None]
         return SiteBalance(
-            report=site_report(side, self.book(site), shared, self.tables, self.question),
+            report=site_report(side, self.book(site), shared, self.tables, question=self.question),
             hosts=len(hosts),
             hosts_silent=sum(self._patience.silent(last, at) for last in heard),
             hosts_never_seen=len(hosts) - len(heard),
@@ -222,7 +222,7 @@ class Balances:
                 seen_chips(self.settled(site)),
                 self._snapshot.stays(self._when, site=site, rule=self._measure.stay_rule),
                 self.tables,
-                self.question,
+                question=self.question,
                 site=site,
             )
         return self._sides[site]

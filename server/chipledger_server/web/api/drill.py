@@ -27,6 +27,7 @@ def rollups(
     request: ApiRequest,
     parts: NamedDependency[Parts],
     times: NamedDependency[When],
+    *,
     by: By = "parent",
     under: Under = None,
 ) -> RollUps:

@@ -54,6 +54,7 @@ def rollups(
     parts: NamedDependency[Parts],
     pages: NamedDependency[Pages],
     travel: NamedDependency[Travel],
+    *,
     by: By = "parent",
 ) -> Response[str]:
     """Show the balances of all sites the reader may see, brought together."""

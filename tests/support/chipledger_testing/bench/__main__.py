@@ -19,7 +19,7 @@ from statistics import median
 
 import msgspec
 
-from chipledger_testing.bench import agent, evidence, rounds
+from chipledger_testing.bench import agent, balances, evidence, rounds
 from chipledger_testing.bench.server import (
     FEW,
     HOSTS,
@@ -40,6 +40,9 @@ YEAR_BAR_MB = 4.0
 TLS_BAR_V = 5.0
 AGENT_BARS = (60, 20, 200, 1000, 4000)
 BOARD_BAR_MS, CHIP_BAR_MS = 80, 10
+SIZES = (1, 10, 100)
+"""Sites of a thousand chips each; `--million` adds one of a thousand sites."""
+MILLION = 1000
 
 
 def say(text: str) -> None:
@@ -185,18 +188,43 @@ def evidence_beside() -> None:
     say(f"{cost.rounds} rounds of 8 chips: judged {cost.judged_s:.1f} s after the first was sent")
 
 
+def book(sizes: Sequence[int]) -> None:
+    """Print what balances cost against the size of the fleet."""
+    say("\nbalances, CPU ms of one process; sites of 1,000 chips, families of 10 sites")
+    say(f"{'chips':>10} {'one site':>9} {'an event':>9} {'and after':>9}")
+    for sites in sizes:
+        cost = balances.measure(sites)
+        say(
+            f"{cost.chips:>10,} {cost.site_ms:9.1f} {cost.event_ms:9.1f} {cost.after_ms:9.1f}"
+            f"   all: {cost.pure_ms / 1000:6.2f} s in memory, {cost.ledger_ms / 1000:6.2f} s"
+            f" from the ledger's bytes, {cost.all_ms / 1000:6.2f} s from the database"
+        )
+    one = balances.measure(SIZES[-1], in_family=SIZES[-1])
+    say(
+        f"{one.chips:>10,} {one.site_ms:9.1f} {one.event_ms:9.1f} {one.after_ms:9.1f}"
+        f"   all {SIZES[-1]} sites of one parent and licence"
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of every case")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there too")
+    parser.add_argument("--million", action="store_true", help="balances of a million chips too")
+    parser.add_argument("--book", action="store_true", help="measure balances alone")
     arguments = parser.parse_args(argv)
+    sizes = (*SIZES, MILLION) if arguments.million else SIZES
     facts = machine()
     say(" ".join(f"{key} {value};" for key, value in facts.items()))
+    if arguments.book:
+        book(sizes)
+        return 0
     measures = [m for alg in ("ES256", "Ed25519") for m in collector(alg, arguments.rounds)]
     agents()
     gpu_evidence()
     evidence_beside()
+    book(sizes)
     if arguments.json is not None:
         rows = [{**asdict(measure), "cost_v": measure.cost_v} for measure in measures]
         arguments.json.write_bytes(msgspec.json.encode({"machine": facts, "measures": rows}))

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from chipledger_book.balance import Question, reconcile_all
 from chipledger_book.events import (
@@ -26,6 +26,7 @@ from chipledger_book.events import (
     event_id,
 )
 from chipledger_book.ledger import fold
+from chipledger_book.physical import SeenChip
 from chipledger_book.report import Physical
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_server.adapters import schema
@@ -137,7 +138,7 @@ class _Database:
 
     def one(self) -> tuple[float, float, float]:
         """Return the cost of one balance after a report, of a receipt, and of one after that."""
-        site = self._fleet.name(_SITE if self._fleet.sites > _SITE else 0)
+        site = self._fleet.name(min(_SITE, self._fleet.sites - 1))
         self._balance(site)
         self._enter(site, 0)  # marks of the whole ledger are written once
         self._balance(site)
@@ -223,7 +224,6 @@ def _fill(connection: Connection, fleet: Fleet) -> None:
         )
     for number in range(fleet.sites):
         _fill_site(connection, fleet, number)
-    connection.execute(select(func.count()).select_from(schema.presence))
 
 
 def _fill_site(connection: Connection, fleet: Fleet, number: int) -> None:
@@ -231,50 +231,48 @@ def _fill_site(connection: Connection, fleet: Fleet, number: int) -> None:
     connection.execute(
         insert(schema.sites).values(id=site, name=site, country="MY", test_site=False, event="e")
     )
-    hosts: dict[str, list[dict[str, Any]]] = {}
+    held: dict[str, list[dict[str, Any]]] = {}
     for chip in fleet.seen(number):
-        devices = hosts.setdefault(chip.host, [])
-        devices.append(
-            {
-                "inventory": chip.host.encode(),
-                "index": len(devices),
-                "chip": int(chip.chip_id),
-                "state": str(Reading.READ),
-                "uuid": chip.uuid,
-                "pdi": chip.pdi,
-                "serial": chip.board,
-                "board_part": chip.model.board_part,
-                "name": chip.model.name,
-                "device": chip.model.device,
-                "subsystem": chip.model.subsystem,
-                "bdf": f"0000:{len(devices):02x}:00.0",
-            }
-        )
-    connection.execute(
-        insert(schema.hosts),
-        [
-            {
-                "id": host,
-                "num": number * CHIPS + place,
-                "site": site,
-                "ueid": host,
-                "provider": "nvml",
-                "enrolled_ms": _SEEN_MS,
-                "code_hash": b"c",
-                "fresh_ms": NOW,
-                "received_ms": NOW,
-                "inventory": host.encode(),
-            }
-            for place, host in enumerate(hosts)
-        ],
-    )
-    connection.execute(
-        insert(schema.presence),
-        [
-            {"host": host, "site": site, "inventory": host.encode(), "since_ms": _SEEN_MS}
-            for host in hosts
-        ],
-    )
-    connection.execute(
-        insert(schema.inventory_chips), [device for held in hosts.values() for device in held]
-    )
+        devices = held.setdefault(chip.host, [])
+        devices.append(_device(chip, len(devices)))
+    hosts = [_host(site, host, number * CHIPS + place) for place, host in enumerate(held)]
+    runs = [
+        {"host": host, "site": site, "inventory": host.encode(), "since_ms": _SEEN_MS}
+        for host in held
+    ]
+    devices_held = [device for devices in held.values() for device in devices]
+    connection.execute(insert(schema.hosts), hosts)
+    connection.execute(insert(schema.presence), runs)
+    connection.execute(insert(schema.inventory_chips), devices_held)
+
+
+def _host(site: str, host: str, num: int) -> dict[str, Any]:
+    return {
+        "id": host,
+        "num": num,
+        "site": site,
+        "ueid": host,
+        "provider": "nvml",
+        "enrolled_ms": _SEEN_MS,
+        "code_hash": b"c",
+        "fresh_ms": NOW,
+        "received_ms": NOW,
+        "inventory": host.encode(),
+    }
+
+
+def _device(chip: SeenChip, place: int) -> dict[str, Any]:
+    return {
+        "inventory": chip.host.encode(),
+        "index": place,
+        "chip": int(chip.chip_id),
+        "state": str(Reading.READ),
+        "uuid": chip.uuid,
+        "pdi": chip.pdi,
+        "serial": chip.board,
+        "board_part": chip.model.board_part,
+        "name": chip.model.name,
+        "device": chip.model.device,
+        "subsystem": chip.model.subsystem,
+        "bdf": f"0000:{place:02x}:00.0",
+    }
