@@ -2,6 +2,7 @@
 
 import pytest
 
+from chipledger_book.watch.diversions import diversions, parse_diversions
 from chipledger_evidence.appraisal.attacks import Result, expectations, parse_expectations
 from chipledger_evidence.codec import encode_canonical
 from chipledger_server.domain.findings import Kind
@@ -44,3 +45,23 @@ def test_a_table_that_promises_nothing_clear_is_refused(old: bytes, new: bytes) 
     assert old in data
     with pytest.raises(ValueError, match=r"."):
         parse_expectations(data.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"papers":["chips","servers","count"]', b'"papers":["chips"]'),
+        (b'"kind":"missing",', b""),
+        (b'"result":"cannot-see"', b'"result":"cannot-see","timer":"absence"'),
+        (b'"id":"used-by-others"', b'"id":"relayed"'),
+    ],
+    ids=["papers missing", "no kind", "a timer for nothing", "two of one name"],
+)
+def test_a_table_of_diversions_that_promises_nothing_clear_is_refused(
+    old: bytes, new: bytes
+) -> None:
+    """All papers once, every finding with its kind, nothing where nothing is seen."""
+    data = encode_canonical(diversions())
+    assert old in data
+    with pytest.raises(ValueError, match=r"."):
+        parse_diversions(data.replace(old, new, 1))

@@ -1,12 +1,13 @@
-"""Renders docs/THREATS.md from the table of attacks.
+"""Renders docs/THREATS.md from the tables of attacks and of diversions.
 
 `python -m chipledger_testing.threats_page FILE` rewrites it; a test holds it to the data, and
-tests/integration/attacks holds the data to the collector.
+tests/integration/attacks and tests/integration/year hold the data to the product.
 """
 
 import sys
 from pathlib import Path
 
+from chipledger_book.watch.diversions import diversions
 from chipledger_evidence.appraisal.attacks import (
     Attack,
     Outcome,
@@ -15,6 +16,7 @@ from chipledger_evidence.appraisal.attacks import (
     expectations,
 )
 from chipledger_evidence.appraisal.policy import shipped_policy
+from chipledger_testing.diversions_page import diversion_rows, papers_rows
 
 _TEXT = Path(__file__).with_name("threats.md")
 _HOUR_S = 3600
@@ -32,6 +34,8 @@ def render() -> str:
         ),
         setups="\n".join(f"| `{setup}` | {table.setups[setup]} |" for setup in Setup),
         attacks="\n".join(map(_row, table.attacks)),
+        papers=papers_rows(diversions()),
+        diversions=diversion_rows(diversions()),
     )
 
 
