@@ -26,9 +26,9 @@ def two_sites(scene: Scene) -> Scene:
     return scene
 
 
-def test_a_hole_is_never_filled_by_an_overage_elsewhere(two_sites: Scene, door: Door) -> None:
+@pytest.mark.usefixtures("two_sites")
+def test_a_hole_is_never_filled_by_an_overage_elsewhere(door: Door) -> None:
     """Twelve are booked and twelve present; four are missing and four are over all the same."""
-    assert two_sites
     (group,) = door.read("/rollups", by="parent")["items"]
     (row,) = group["rows"]
 
@@ -39,27 +39,25 @@ def test_a_hole_is_never_filled_by_an_overage_elsewhere(two_sites: Scene, door: 
     assert group["physical"] == {"overage": 1, "unaccounted": 1}
 
 
-def test_a_reader_of_one_site_is_told_that_others_are_left_out(
-    two_sites: Scene, door: Door
-) -> None:
+@pytest.mark.usefixtures("two_sites")
+def test_a_reader_of_one_site_is_told_that_others_are_left_out(door: Door) -> None:
     """What may not be seen is in no number, and that is said."""
-    assert two_sites
     found = door.ask("/rollups", token=door.token(Role.OPERATOR, "johor")).json()
 
     assert [group["sites"] for group in found["items"]] == [["johor"]]
     assert found["sites_left_out"] is True
 
 
-def test_a_roll_up_by_something_else_is_refused(two_sites: Scene, door: Door) -> None:
+@pytest.mark.usefixtures("two_sites")
+def test_a_roll_up_by_something_else_is_refused(door: Door) -> None:
     """The problem names what sites can be brought together by."""
-    assert two_sites
     assert door.refused("/rollups", by="colour") == (400, "invalid-parameter")
     assert "parent, operator, consignee, country" in door.ask("/rollups", by="colour").text
 
 
-def test_behind_the_book_stand_its_receipts(two_sites: Scene, door: Door) -> None:
+@pytest.mark.usefixtures("two_sites")
+def test_behind_the_book_stand_its_receipts(door: Door) -> None:
     """Each with its pieces, and in words."""
-    assert two_sites
     found = door.read("/sites/johor/balance/behind", sku=H100, column="book")
 
     assert found["part"]["pieces"] == 8
@@ -67,14 +65,15 @@ def test_behind_the_book_stand_its_receipts(two_sites: Scene, door: Door) -> Non
     assert event_id(GONE) in {event["id"] for event in found["events"]}
 
 
-def test_behind_an_overage_stand_chips_that_fill_nothing(two_sites: Scene, door: Door) -> None:
+@pytest.mark.usefixtures("two_sites")
+def test_behind_an_overage_stand_chips_that_fill_nothing(door: Door) -> None:
     """Named, with their hosts."""
-    assert two_sites
     found = door.read("/sites/muar/balance/behind", sku=H100, column="overage")
 
     assert [chip["fills"] for chip in found["part"]["chips"]] == [None] * 4
 
 
+@pytest.mark.usefixtures("two_sites")
 @pytest.mark.parametrize(
     ("sku", "column", "refusal"),
     [
@@ -83,10 +82,9 @@ def test_behind_an_overage_stand_chips_that_fill_nothing(two_sites: Scene, door:
     ],
 )
 def test_behind_nothing_there_is_nothing(
-    two_sites: Scene, door: Door, sku: str, column: str, refusal: tuple[int, str]
+    door: Door, sku: str, column: str, refusal: tuple[int, str]
 ) -> None:
     """A column or a row that there is not is a problem, never an empty answer."""
-    assert two_sites
     status, code = door.refused("/sites/johor/balance/behind", sku=sku, column=column)
 
     assert (status, code) == refusal
@@ -111,9 +109,9 @@ def test_a_late_event_changes_what_was_true_and_not_what_was_known(
     assert book(known_at=before) == 8_12
 
 
-def test_every_number_of_the_table_leads_to_a_page(two_sites: Scene, door: Door) -> None:
+@pytest.mark.usefixtures("two_sites")
+def test_every_number_of_the_table_leads_to_a_page(door: Door) -> None:
     """The page of a hole names its receipts; that of what is present names its chips."""
-    assert two_sites
     site = door.page("/sites/johor").text
     assert "/sites/johor/behind?sku=H100-SXM5-80GB&amp;column=unaccounted" in site
 
@@ -123,9 +121,9 @@ def test_every_number_of_the_table_leads_to_a_page(two_sites: Scene, door: Door)
     assert "/chips/" in door.page(f"/sites/johor/behind?sku={H100}&column=G1").text
 
 
-def test_the_page_of_sites_together_says_both_differences(two_sites: Scene, door: Door) -> None:
+@pytest.mark.usefixtures("two_sites")
+def test_the_page_of_sites_together_says_both_differences(door: Door) -> None:
     """Each with the number of its sites."""
-    assert two_sites
     for by in ("parent", "operator", "consignee", "country"):
         page = door.page(f"/rollups?by={by}").text
         assert page.count("at 1 site") == 2
