@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chipledger_server.cli.desk import answer, desk_of, json_option, table
-from chipledger_server.usecases.reading import WaitsAsked, WaitState
-from chipledger_server.usecases.showing.waits import WaitView, days, wait_view
+from chipledger_server.usecases.reading import WaitsAsked, WaitState, When
+from chipledger_server.usecases.showing import Look
+from chipledger_server.usecases.showing.waiting import waiting
+from chipledger_server.usecases.showing.waits import WaitView, days
 from chipledger_server.usecases.times import time_text
 
 _MOST = 10_000
@@ -39,31 +41,34 @@ def act(arguments: argparse.Namespace) -> int:
         state=WaitState(arguments.state),
     )
     with desk.reads.snapshot() as snapshot:
-        found = snapshot.waits(asked, after=(-1, "", ""), limit=_MOST)
+        now = When(as_of_ms=now_ms, known_at_ms=now_ms)
+        look = Look(snapshot=snapshot, scope=None, when=now, measure=desk.measure)
+        views = waiting(look, asked, after=(-1, "", ""), limit=_MOST)
         looked_ms = snapshot.looked_ms()
-    views = [wait_view(wait, now_ms=now_ms) for wait in found]
     return answer(arguments, views, _lines(views, looked_ms))
 
 
 def _lines(views: Sequence[WaitView], looked_ms: int | None) -> Iterator[str]:
     if looked_ms is None:
         yield "The collector has not looked yet: chipledger-server run does so every few minutes."
-        return
-    yield f"as the collector saw it at {time_text(looked_ms)}"
+    else:
+        yield f"as the collector saw it at {time_text(looked_ms)}"
     yield ""
     rows = [
         (
             view.site or "-",
             view.words,
             view.owner or view.owner_role,
-            str(view.pieces),
+            str(view.pieces or "-"),
             time_text(view.since_ms),
             time_text(view.due_ms),
             f"{days(view.late_ms)} days" if view.late_ms else "in time",
+            view.finding or view.event or view.chip or view.key,
         )
         for view in views
     ]
     if rows:
-        yield from table(("site", "must", "who", "chips", "since", "due", "late"), rows)
-    else:
+        head = ("site", "must", "who", "chips", "since", "due", "late", "because of")
+        yield from table(head, rows)
+    elif looked_ms is not None:
         yield "Nobody is late."

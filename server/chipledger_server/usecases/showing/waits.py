@@ -11,12 +11,13 @@ class WaitView(Answer, frozen=True, kw_only=True):
     """One step that waits for somebody, or did.
 
     Attributes:
-        kind: which step.
+        kind: which step; of findings ``acknowledgement``, ``explanation`` and ``decision``.
         key: names it among those of its kind.
         words: what is waited for, in words.
         site: at which site.
-        event: id of the event that began it.
+        event: id of the event that began it, where one did.
         chip: the chip it is about.
+        finding: id of the finding about which it is owed.
         owner_role: as what somebody must act.
         owner: who must act; empty where the ledger names nobody.
         since_ms: when it began.
@@ -32,6 +33,7 @@ class WaitView(Answer, frozen=True, kw_only=True):
     site: str | None
     event: str | None
     chip: str | None
+    finding: str | None
     owner_role: str
     owner: str
     since_ms: int
@@ -47,13 +49,17 @@ class WaitsPage(Answer, frozen=True, kw_only=True):
     Attributes:
         items: the waits.
         next: cursor of the next page, or null at the end.
-        looked_ms: when everything was last looked at, at the latest; null: not yet.
+        looked_ms: when everything was last looked at, at the latest; null: not yet. What is owed
+            about findings is of now.
     """
 
     items: tuple[WaitView, ...]
     next: str | None
     looked_ms: int | None
 
+
+DECISION: Final = "decision"
+"""Kind of what an auditor owes about a finding that was explained."""
 
 WORDS: Final = {
     "receipt": "receive what was shipped",
@@ -75,6 +81,7 @@ WORDS: Final = {
     "licence": "renew the licence",
     "acknowledgement": "acknowledge the finding",
     "explanation": "explain the finding",
+    DECISION: "accept or reject the explanation",
 }
 """What somebody must do to end a wait of each kind."""
 
@@ -89,6 +96,7 @@ def wait_view(wait: Wait, *, now_ms: int) -> WaitView:
         site=wait.site,
         event=wait.event,
         chip=wait.chip,
+        finding=None,
         owner_role=str(wait.owner.role),
         owner=wait.owner.party,
         since_ms=wait.since_ms,

@@ -9,6 +9,7 @@ from litestar.params import FromPath, QueryParameter
 from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.book.lookout import Lookout
 from chipledger_server.usecases.reading import WaitsAsked, WaitState, When
+from chipledger_server.usecases.showing.waiting import owed_about_findings, place_of, waiting
 from chipledger_server.usecases.showing.waits import WaitsPage, wait_view
 from chipledger_server.web.api.asking import SITE, ApiRequest, next_cursor
 from chipledger_server.web.context import Paging, Parts
@@ -47,13 +48,11 @@ def waits(
         scope=request.user.sites, now_ms=now_ms, site=of_site, owner=of_owner, state=state
     )
     with parts.look(request.user, place.when) as look:
-        found = look.snapshot.waits(
-            asked, after=(int(due_ms), str(kind), str(key)), limit=page.limit
-        )
+        found = waiting(look, asked, after=(int(due_ms), str(kind), str(key)), limit=page.limit)
         looked_ms = look.snapshot.looked_ms()
     return WaitsPage(
-        items=tuple(wait_view(wait, now_ms=now_ms) for wait in found),
-        next=next_cursor(place, found, page.limit, lambda one: (one.due_ms, one.kind, one.key)),
+        items=tuple(found),
+        next=next_cursor(place, found, page.limit, place_of),
         looked_ms=looked_ms,
     )
 
@@ -69,8 +68,11 @@ def waits_of_site(
     demand_site(request.user, site_id)
     with parts.look(request.user, times) as look:
         found = Lookout(look.snapshot, times, look.measure).site(site_id).waits
+        asked = WaitsAsked(scope=request.user.sites, now_ms=times.as_of_ms, site=site_id)
+        owed = list(owed_about_findings(look, asked))
+    steps = (wait_view(wait, now_ms=times.as_of_ms) for wait in found)
     return WaitsPage(
-        items=tuple(wait_view(wait, now_ms=times.as_of_ms) for wait in found),
+        items=tuple(sorted([*steps, *owed], key=place_of)),
         next=None,
         looked_ms=times.as_of_ms,
     )

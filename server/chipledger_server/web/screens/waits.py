@@ -10,7 +10,8 @@ from litestar.params import QueryParameter
 from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.reading import WaitsAsked, WaitState
 from chipledger_server.usecases.refusals import Code, Refusal
-from chipledger_server.usecases.showing.waits import days, wait_view
+from chipledger_server.usecases.showing.waiting import count_overdue, place_of, waiting
+from chipledger_server.usecases.showing.waits import days
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages, Travel
 from chipledger_server.web.screens.asking import ScreenRequest, html
@@ -47,8 +48,8 @@ def late(
         state=_state(in_state),
     )
     with parts.look(request.user, travel.when) as look:
-        found = look.snapshot.waits(asked, after=_place(behind), limit=SHOWN + 1)
-        overdue = look.snapshot.count_overdue(asked)
+        found = waiting(look, asked, after=_place(behind), limit=SHOWN + 1)
+        overdue = count_overdue(look, asked)
         looked_ms = look.snapshot.looked_ms()
     more = found[SHOWN - 1] if len(found) > SHOWN else None
     page = pages.render(
@@ -56,8 +57,8 @@ def late(
         reader=request.user,
         travel=travel,
         asked={"site": of_site or "", "owner": of_owner or "", "state": in_state or ""},
-        waits=[wait_view(wait, now_ms=now_ms) for wait in found[:SHOWN]],
-        more=None if more is None else f"{more.due_ms}.{more.kind}.{more.key}",
+        waits=found[:SHOWN],
+        more=None if more is None else ".".join(map(str, place_of(more))),
         overdue=overdue,
         looked_ms=looked_ms,
         days=days,
