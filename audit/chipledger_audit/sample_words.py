@@ -5,11 +5,7 @@ from collections.abc import Iterator
 from chipledger_book.counts.counting import CountResult
 from chipledger_book.counts.population import digest_of
 from chipledger_book.counts.sampling import Plan, PlannedStratum, Sample
-
-
-def percent(ppm: int) -> str:
-    """Return millionths as per cent, all four digits: rounding would say more than is known."""
-    return f"{ppm // 10_000}.{ppm % 10_000:04d} %"
+from chipledger_book.counts.words import percent, plan_words
 
 
 def describe_plan(plan: Plan) -> Iterator[str]:
@@ -24,6 +20,7 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     if plan.whole is not None:
         yield _line(plan.whole, "all, however the hole is spread")
     yield f"achieved    {percent(plan.achieved_ppm)} with {plan.sample} drawn"
+    yield from plan_words(plan)
     yield "log the plan's digest and the commitment before the draw"
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from chipledger_book.counts.counting import CountResult
 from chipledger_book.counts.population import Unit
@@ -9,6 +10,8 @@ from chipledger_book.counts.sampling import Sample
 from chipledger_book.lines import MAX_SERIALS, ByChip, ByCount, ChipRef
 from chipledger_book.movements import PhysicalInventory
 from chipledger_book.terms import Document
+
+MOST_REMARK: Final = 512
 
 
 def event_of(
@@ -18,11 +21,13 @@ def event_of(
     inspector: str,
     occurred_at_ms: int,
     documents: Iterable[Document] = (),
+    statement: str = "",
 ) -> PhysicalInventory:
     """Return the event that enters a count of a sample. It books nothing.
 
     `found` names the chips that count: seen, and answered. A chip of unknown model has no line;
-    the remark says how many of the drawn ones stand in none.
+    the remark says how many of the drawn ones stand in none. It ends with the `statement`: what
+    the count is worth, in words, as far as a remark has room.
     """
     counted = {one.unit for one in result.units if one.counts}
     found = [drawn.unit for drawn in sample.units if drawn.unit.id in counted]
@@ -36,8 +41,13 @@ def event_of(
         found=lines,
         plan=result.plan,
         documents=tuple(documents),
-        remark=f"{result.verdict}: {listed} of {result.drawn} drawn chips are listed",
+        remark=_remark(f"{result.verdict}: {listed} of {result.drawn} drawn chips", statement),
     )
+
+
+def _remark(head: str, statement: str) -> str:
+    whole = f"{head} are listed. {statement}" if statement else f"{head} are listed"
+    return whole if len(whole) <= MOST_REMARK else f"{whole[: MOST_REMARK - 1]}…"
 
 
 def _lines(units: Iterable[Unit]) -> Iterator[ByChip | ByCount]:
