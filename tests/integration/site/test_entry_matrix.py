@@ -11,6 +11,7 @@ from litestar.routes import HTTPRoute
 from litestar.testing import TestClient
 
 from chipledger_server.usecases.access import Role
+from chipledger_testing.book import H100
 from chipledger_testing.door import OWN_FORM, Door
 from chipledger_testing.johor import FOREIGN, SITE, Johor
 
@@ -51,6 +52,8 @@ LISTS: Final = (
         "/ledger/new/{kind:str}",
         "/ledger/import",
         *("/reports", "/api/v1/reports/due"),
+        *("/rollups", "/api/v1/rollups"),
+        *("/late", "/api/v1/waits", "/api/v1/party-keys"),
     ),
 )
 """Every principal may ask; the answer holds nothing of a foreign site."""
@@ -59,7 +62,8 @@ OF_A_SITE: Final = (
     *("/api/v1/sites/{site_id:str}", "/api/v1/sites/{site_id:str}/balance"),
     *("/api/v1/sites/{site_id:str}/hosts", "/api/v1/sites/{site_id:str}/devices"),
     *("/sites/{site_id:str}", "/sites/{site_id:str}/periods"),
-    "/api/v1/sites/{site_id:str}/periods",
+    *("/api/v1/sites/{site_id:str}/periods", "/api/v1/sites/{site_id:str}/waits"),
+    *("/sites/{site_id:str}/behind", "/api/v1/sites/{site_id:str}/balance/behind"),
 )
 """A foreign site is forbidden, whether it exists or not."""
 
@@ -97,6 +101,9 @@ POSTED: Final = (
     *("/api/v1/ledger/imports", "/api/v1/findings/{finding_id:str}/actions"),
     *("/api/v1/rules/proposals", "/api/v1/rules/proposals/{proposal_id:str}/approve"),
     "/api/v1/rules/proposals/{proposal_id:str}/decline",
+    *("/api/v1/ledger/events", "/api/v1/ledger/events/{event_id:str}/statements"),
+    *("/api/v1/party-keys", "/api/v1/party-keys/{kid:str}/revocation"),
+    *("/api/v1/party-keys/{proposal:str}/approval", "/api/v1/party-keys/{proposal:str}/refusal"),
 )
 """Doors of the API that enter something; each has tests of its own for who may."""
 
@@ -128,7 +135,7 @@ def filled(path: str, johor: Johor) -> str:
     }
     for placeholder, name in names.items():
         path = path.replace(placeholder, name)
-    return path
+    return f"{path}?sku={H100}&column=book" if path.endswith("/behind") else path
 
 
 def asked(path: str, johor: Johor, token: str) -> Response:

@@ -153,7 +153,7 @@ class Door:
         with TestClient(self.app) as client:
             return client.get(
                 f"/api/v1{path}",
-                params=dict(parameters),
+                params=dict(parameters) or None,  # {} cuts off a query that the path has
                 headers={"authorization": f"Bearer {bearer}"} if bearer else {},
             )
 

@@ -10,6 +10,7 @@ from litestar.params import Body, QueryParameter
 
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.times import when
+from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Travel
 
@@ -34,6 +35,15 @@ def provide_travel(
         when=when(as_of, known_at, now_ms=now_ms),
         now_ms=now_ms,
     )
+
+
+def own_form(request: Request[Any, Any, State]) -> None:
+    """Do nothing if a form is ours; a route asks before the body is read.
+
+    Raises:
+        Refusal: `forged-form`.
+    """
+    demand_own_form(request.headers)
 
 
 def html(page: str) -> Response[str]:

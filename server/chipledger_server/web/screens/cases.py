@@ -28,12 +28,11 @@ from chipledger_server.usecases.showing.findings import finding, worst_first
 from chipledger_server.usecases.showing.pages import Place, cursor, open_cursor
 from chipledger_server.usecases.showing.trails import ATTENTION, STATES, Filters, asked, trail
 from chipledger_server.usecases.times import until_ms, when
-from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.exports import exported
 from chipledger_server.web.problems import problem_of
 from chipledger_server.web.rendering import Pages, Travel
-from chipledger_server.web.screens.asking import ScreenRequest, html
+from chipledger_server.web.screens.asking import ScreenRequest, html, own_form
 
 SHOWN: Final = 50
 _MOST_BULK: Final = SHOWN
@@ -45,11 +44,6 @@ _SHA256: Final = 64
 _RANKS: Final = {str(name): place for place, name in enumerate(Severity)}
 FileForm = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)]
 ManyForm = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
-
-
-def _own_form(request: ScreenRequest) -> None:
-    """Do nothing if a form is ours; asked before its body is read."""
-    demand_own_form(request.headers)
 
 
 @get("/findings", sync_to_thread=True, include_in_schema=False)
@@ -115,7 +109,7 @@ def finding_page(
     sync_to_thread=True,
     include_in_schema=False,
     request_max_body_size=_FORM_BYTES,
-    before_request=_own_form,
+    before_request=own_form,
 )
 def finding_step(
     request: ScreenRequest,
@@ -152,7 +146,7 @@ def finding_step(
     "/findings/acknowledge",
     sync_to_thread=True,
     include_in_schema=False,
-    before_request=_own_form,
+    before_request=own_form,
 )
 def acknowledge_many(
     request: ScreenRequest, parts: NamedDependency[Parts], data: ManyForm

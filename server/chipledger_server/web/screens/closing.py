@@ -28,10 +28,9 @@ from chipledger_server.web.api.periods import (
     report_answer,
     report_asked,
 )
-from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages, Travel
-from chipledger_server.web.screens.asking import Form, ScreenRequest, html
+from chipledger_server.web.screens.asking import Form, ScreenRequest, html, own_form
 
 _SIGNS: Final = {Role.OPERATOR: "operator", Role.AUDITOR: "auditor"}
 Version = Annotated[int | None, QueryParameter(ge=1)]
@@ -92,12 +91,16 @@ def _may_sign(who: Principal, waits_for: str | None) -> bool:
     return waits_for is not None and _SIGNS.get(who.role) == waits_for
 
 
-@post("/sites/{site_id:str}/periods/freeze", sync_to_thread=True, include_in_schema=False)
+@post(
+    "/sites/{site_id:str}/periods/freeze",
+    sync_to_thread=True,
+    include_in_schema=False,
+    before_request=own_form,
+)
 def freeze_form(
     request: ScreenRequest, parts: NamedDependency[Parts], data: Form, *, site_id: FromPath[str]
 ) -> Response[Any]:
     """Freeze a period, or freeze it again, or restate it; lead to its page."""
-    demand_own_form(request.headers)
     named = f"{data.get('first_day', '')}..{data.get('last_day', '')}"
     first, last = parse_period(named)
     ask = Freezing(
@@ -111,12 +114,16 @@ def freeze_form(
     return _to(site_id, period_name(first, last))
 
 
-@post("/sites/{site_id:str}/periods/sign", sync_to_thread=True, include_in_schema=False)
+@post(
+    "/sites/{site_id:str}/periods/sign",
+    sync_to_thread=True,
+    include_in_schema=False,
+    before_request=own_form,
+)
 def sign_form(
     request: ScreenRequest, parts: NamedDependency[Parts], data: Form, *, site_id: FromPath[str]
 ) -> Response[Any]:
     """Sign a document off by the digest that the page showed; lead to its page."""
-    demand_own_form(request.headers)
     signed, _ = sign_off(
         site_id,
         data.get("digest", ""),

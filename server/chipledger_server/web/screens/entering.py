@@ -23,11 +23,10 @@ from chipledger_server.usecases.book.tried import Tried, enter_one, try_event
 from chipledger_server.usecases.book.typed import MOST_BLOCKS, Typed, blocks_of, read_form
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing.events import event_of
-from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages, Travel
 from chipledger_server.web.screens.asking import Form as Sent
-from chipledger_server.web.screens.asking import ScreenRequest, html
+from chipledger_server.web.screens.asking import ScreenRequest, html, own_form
 
 To = Annotated[str | None, QueryParameter(name="to")]
 _CONTROL: Final = frozenset({"kind", "action", "shown"})
@@ -68,12 +67,11 @@ def empty_form(
     return _shown(request, parts, pages, form=form, typed=typed)
 
 
-@post("/ledger/check", sync_to_thread=True, include_in_schema=False)
+@post("/ledger/check", sync_to_thread=True, include_in_schema=False, before_request=own_form)
 def check(
     request: ScreenRequest, parts: NamedDependency[Parts], pages: NamedDependency[Pages], data: Sent
 ) -> Response[str]:
     """Show what an event would change, or what is wrong with it beside its fields."""
-    demand_own_form(request.headers)
     form = _form(request, data.get("kind", ""))
     values = {name: text for name, text in data.items() if name not in _CONTROL}
     if data.get("action") in {"more", "edit"}:
@@ -88,12 +86,11 @@ def check(
     return _preview(request, parts, pages, form=form, typed=typed, tried=tried)
 
 
-@post("/ledger/enter", sync_to_thread=True, include_in_schema=False)
+@post("/ledger/enter", sync_to_thread=True, include_in_schema=False, before_request=own_form)
 def enter(
     request: ScreenRequest, parts: NamedDependency[Parts], pages: NamedDependency[Pages], data: Sent
 ) -> Response[Any]:
     """Enter the event that was shown, and lead to its page."""
-    demand_own_form(request.headers)
     form = _form(request, data.get("kind", ""))
     values = {name: text for name, text in data.items() if name not in _CONTROL}
     typed = read_form(form, values)

@@ -22,10 +22,9 @@ from chipledger_book.imports.columns import MEANINGS
 from chipledger_book.imports.csv_rows import MAX_IMPORT_BYTES, MAX_ROWS
 from chipledger_server.usecases.book.entering import Imported, by_principal, enter_all, read_file
 from chipledger_server.usecases.refusals import Code, Refusal
-from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages
-from chipledger_server.web.screens.asking import Form, ScreenRequest, html
+from chipledger_server.web.screens.asking import Form, ScreenRequest, html, own_form
 
 SHOWN: Final = 500
 """Most problems that a page lists; the API and the command line list all."""
@@ -44,6 +43,7 @@ def upload_page(request: ScreenRequest, pages: NamedDependency[Pages]) -> Respon
     sync_to_thread=True,
     include_in_schema=False,
     request_max_body_size=MAX_IMPORT_BYTES + 65_536,
+    before_request=own_form,
 )
 def check_file(
     request: ScreenRequest,
@@ -52,7 +52,6 @@ def check_file(
     data: Upload,
 ) -> Response[str]:
     """Show what would become of a file, row by row; nothing is written."""
-    demand_own_form(request.headers)
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise Refusal(Code.INVALID_PARAMETER, "no file was sent", hint="choose a file")
@@ -68,12 +67,12 @@ def check_file(
     sync_to_thread=True,
     include_in_schema=False,
     request_max_body_size=_FORM_BYTES,
+    before_request=own_form,
 )
 def enter_file(
     request: ScreenRequest, parts: NamedDependency[Parts], pages: NamedDependency[Pages], data: Form
 ) -> Response[Any]:
     """Enter the file that was shown, all of it or nothing."""
-    demand_own_form(request.headers)
     content = _unpacked(data.get("packed", ""))
     done = _run(request, parts, content, dry_run=False)
     page = _page(request, pages, done=done, name=data.get("name", "")[:128], content=content)

@@ -15,10 +15,9 @@ from chipledger_server.usecases.rules.shelf import RuleProposal, Shelf, Version
 from chipledger_server.usecases.rules.words import STATES, proposal_words
 from chipledger_server.web.api.record import appraisal_rule
 from chipledger_server.web.api.rules import named
-from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages, Travel
-from chipledger_server.web.screens.asking import Form, ScreenRequest, html
+from chipledger_server.web.screens.asking import Form, ScreenRequest, html, own_form
 
 Before = Annotated[str | None, QueryParameter(name="before")]
 After = Annotated[str | None, QueryParameter(name="after")]
@@ -97,12 +96,16 @@ def difference(
     return html(page)
 
 
-@post("/rules/proposals/{proposal_id:str}", sync_to_thread=True, include_in_schema=False)
+@post(
+    "/rules/proposals/{proposal_id:str}",
+    sync_to_thread=True,
+    include_in_schema=False,
+    before_request=own_form,
+)
 def decide(
     request: ScreenRequest, parts: NamedDependency[Parts], proposal_id: FromPath[str], data: Form
 ) -> Response[Any]:
     """Approve or decline what another person proposed."""
-    demand_own_form(request.headers)
     step = Proposing(
         store=parts.measures.store,
         hand=parts.hand(request.user),

@@ -13,13 +13,10 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Refusal
-from chipledger_server.web.auth import SESSION_COOKIE, SESSION_S, demand_own_form
+from chipledger_server.web.auth import SESSION_COOKIE, SESSION_S
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages
-from chipledger_server.web.screens.asking import (
-    Form,
-    html,
-)
+from chipledger_server.web.screens.asking import Form, html, own_form
 
 
 def login_address(path: str, query: str) -> str:
@@ -44,7 +41,7 @@ def login_page(
     return html(page)
 
 
-@post("/login", public=True, sync_to_thread=True, include_in_schema=False)
+@post("/login", public=True, sync_to_thread=True, include_in_schema=False, before_request=own_form)
 def log_in(
     request: Request[Any, Any, State],
     parts: NamedDependency[Parts],
@@ -52,7 +49,6 @@ def log_in(
     data: Form,
 ) -> Response[Any]:
     """Open a session for the principal of a pasted token."""
-    demand_own_form(request.headers)
     back = safe_path(data.get("next"))
     now_ms = parts.now_ms()
     try:
@@ -74,20 +70,20 @@ def enter_page(
 
 
 # At an address of its own: the framework wraps a threaded handler twice that shares its path.
-@post("/enter", public=True, sync_to_thread=True, include_in_schema=False)
+@post("/enter", public=True, sync_to_thread=True, include_in_schema=False, before_request=own_form)
 def enter(
     request: Request[Any, Any, State], parts: NamedDependency[Parts], data: Form
 ) -> Response[Any]:
     """Open a session for the principal of a link."""
-    demand_own_form(request.headers)
     principal = parts.gate.redeem(data.get("ticket"), use="link", now_ms=parts.now_ms())
     return _session(request, parts, principal, "/")
 
 
-@post("/logout", public=True, sync_to_thread=False, include_in_schema=False)
-def log_out(request: Request[Any, Any, State]) -> Response[Any]:
+@post(
+    "/logout", public=True, sync_to_thread=False, include_in_schema=False, before_request=own_form
+)
+def log_out() -> Response[Any]:
     """End the session in this browser."""
-    demand_own_form(request.headers)
     answer: Response[Any] = Response(
         content=b"", status_code=HTTP_303_SEE_OTHER, headers={"location": "/login"}
     )
