@@ -93,7 +93,7 @@ def codes(answer: Response) -> list[str]:
     return [one["code"] for one in document.get("problems", [document])]
 
 
-def statement(event: Event, signer: Signer, role: SigningRole, who: str, at_ms: int = AT) -> str:
+def statement(event: Event, signer: Signer, role: SigningRole, who: str, *, at_ms: int = AT) -> str:
     """Return what a party signs of an event."""
     return sign_event(said(event, role=role, party=who, at_ms=at_ms), signer)
 

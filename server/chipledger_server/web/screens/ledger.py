@@ -1,7 +1,7 @@
 """The ledger in a list: every event, whose word it stands on, and what was corrected."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
 from chipledger_book.stock import ALWAYS
-from chipledger_server.usecases.access import demand_site
+from chipledger_server.usecases.access import Principal, demand_site
 from chipledger_server.usecases.book.prefilled import next_steps
 from chipledger_server.usecases.book.rights import ENTERED_BY, may_enter
 from chipledger_server.usecases.listing import LedgerAsked, LedgerEntry, When
@@ -67,13 +67,20 @@ def ledger(
         entries=found[:SHOWN],
         older=_next(found),
         sites=sites,
-        kinds=sorted(ENTERED_BY),
-        own_kinds=OWN_KINDS,
         asked=_kept(site=of_site, kind=of_kind, party=of_party, since=since),
         first=before is None,
-        enters=any(may_enter(request.user.role, kind) for kind in ENTERED_BY),
+        **_kinds(request.user),
     )
     return html(page)
+
+
+def _kinds(who: Principal) -> dict[str, Any]:
+    """Return which kinds of events there are, and whether a principal enters any of them."""
+    return {
+        "kinds": sorted(ENTERED_BY),
+        "own_kinds": OWN_KINDS,
+        "enters": any(may_enter(who.role, kind) for kind in ENTERED_BY),
+    }
 
 
 def _next(found: Sequence[LedgerEntry]) -> str | None:
