@@ -229,7 +229,12 @@ class Watch:
     """Looking around: who is late, and what somebody should explain."""
 
     every_s: int = field(
-        default=300, metadata=_is("pause between two rounds over all sites", least=1)
+        default=300,
+        metadata=_is(
+            "seconds between two rounds over all sites: "
+            "who is late, and what somebody should explain",
+            least=1,
+        ),
     )
 
 
