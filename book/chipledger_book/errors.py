@@ -77,7 +77,7 @@ class Code(StrEnum):
     STATEMENT_KEY_NOT_VALID = "statement-key-not-valid"
     STATEMENT_KEY_NOT_FOR_THIS = "statement-key-not-for-this"
     STATEMENT_SIGNATURE_WRONG = "statement-signature-wrong"
-    # import files
+    # files of events
     IMPORT_TOO_LARGE = "import-too-large"
     MALFORMED_IMPORT = "malformed-import"
     UNKNOWN_COLUMN = "unknown-column"
