@@ -17,6 +17,7 @@ from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.rows import ModelAtSite
 from chipledger_book.stock import ModelStock, changed, draw, stock_of
 from chipledger_book.timers import Timer
+from chipledger_book.watch.first_answers import by_number, came_again
 from chipledger_book.watch.history import histories
 from chipledger_book.watch.look import Look
 from chipledger_book.watch.vanishing import Leaving, Past, unaccounted
@@ -147,7 +148,12 @@ def _standing(model: ModelAtSite, past: Mapping[str, Past], papers: _Papers) -> 
     silent = list(_silent(standing))
     holes = Counter({item.key: model.left[item.key] for item in model.items})
     holes.update(one.item.key for one in silent if one.item.key in counted)
-    never = _never(holes, ever, counted)
+    never = Counter(
+        {key: min(hole, ever.left[key]) for key, hole in holes.items() if key not in counted}
+    )
+    left = sum(ever.left[key] for key in counted) - came_again(model.stock, ever, past, counted)
+    holes, young = by_number(model.stock, counted, holes, unanswered=max(0, left))
+    never = +(never + young)
     open_now = _Open(
         gone=holes - never,
         silent=Counter(one.item.key for one in silent if one.item.key not in counted),
@@ -173,22 +179,6 @@ def _counted(items: Iterable[Item], past: Iterable[Past]) -> frozenset[str]:
     """Return the keys of the things that no chip here can be compared with by a name."""
     kinds = {kind for kind in KINDS for one in past if getattr(one.chip, kind)}
     return frozenset(item.key for item in items if kinds.isdisjoint(item.names))
-
-
-def _never(holes: Mapping[str, int], ever: Matching, counted: frozenset[str]) -> Counter[str]:
-    """Return how many chips of each hole never answered.
-
-    Of a thing with a name as many as no chip ever filled; of the others together as many, the
-    youngest arrivals first, because the oldest are filled first.
-    """
-    found = Counter(
-        {key: min(hole, ever.left[key]) for key, hole in holes.items() if key not in counted}
-    )
-    left = sum(ever.left[key] for key in counted)
-    for key in sorted(counted & holes.keys(), reverse=True):
-        found[key] = min(holes[key], left)
-        left -= found[key]
-    return +found
 
 
 def _attested(ever: Matching, past: Mapping[str, Past]) -> dict[str, list[int]]:
