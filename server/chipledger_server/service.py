@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from chipledger_book.shipped import catalogue
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.entry import EntryType
 from chipledger_evidence.gpu.roots import NVIDIA
 from chipledger_evidence.nonce import MIN_KEY_BYTES
 from chipledger_evidence.tpm.endorsement import EkRoot
 from chipledger_evidence.tpm.roots import VENDOR_ROOTS
+from chipledger_server.adapters.catalogues_sqlite import SqliteCatalogues
 from chipledger_server.adapters.clock import SystemClock
 from chipledger_server.adapters.database import (
     Reader,
@@ -57,13 +57,13 @@ from chipledger_server.usecases.challenge import Challenges
 from chipledger_server.usecases.enrol import Enrolments
 from chipledger_server.usecases.ingest import Ingest
 from chipledger_server.usecases.keys import Keys
-from chipledger_server.usecases.model_names import ModelNames
 from chipledger_server.usecases.sequencing.facts import Facts
 from chipledger_server.usecases.sequencing.fold import Fold
 from chipledger_server.usecases.sequencing.holdings import Holdings
 from chipledger_server.usecases.sequencing.installing import Installing
 from chipledger_server.usecases.sequencing.lifecycle import Lifecycle
 from chipledger_server.usecases.sequencing.metering import Metering
+from chipledger_server.usecases.sequencing.models import Models
 from chipledger_server.usecases.sequencing.noting import Noting
 from chipledger_server.usecases.sequencing.quoting import Quoting
 from chipledger_server.usecases.sequencing.signing import Signing
@@ -262,7 +262,7 @@ def _ways_in(
 
 
 def sequencer_of(config: Config, connection: Writer, clock: Clock) -> Sequencer:
-    """Return the sequencer of an embedded database, with the shipped chip catalogue."""
+    """Return the sequencer of an embedded database."""
     store = SqliteSequenceStore(connection, system_entropy)
     return Sequencer(
         fold=fold_of(config, connection, store),
@@ -278,9 +278,8 @@ def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> F
     """Return what applies tokens and results to the state in `store`."""
     noting = Noting(store=store)
     watch, kept = SqliteWatch(connection), SqliteLifecycle(connection)
-    holdings = Holdings(
-        store=store, noting=noting, catalogue=catalogue(), signature_ms=SIGNATURE_MS
-    )
+    models = Models(SqliteCatalogues(connection))
+    holdings = Holdings(store=store, noting=noting, models=models, signature_ms=SIGNATURE_MS)
     return Fold(
         store=store,
         noting=noting,
@@ -302,9 +301,10 @@ def fold_of(config: Config, connection: Writer, store: SqliteSequenceStore) -> F
         installing=Installing(
             store=store,
             kept=SqlitePlaces(connection, store),
-            names=ModelNames(catalogue()),
+            names=models,
             silence_limit_ms=config.policy.silence_limit_ms,
         ),
+        models=models,
         policy=config.policy,
     )
 

@@ -35,7 +35,7 @@ _SILENT: Final = "silent-host"
 _MOST_DUE: Final = 1000
 _HOST: Final = (
     "SELECT num, id, site, enrolled_ms, seq, token, missing, received_ms, fresh_ms, fresh_seq,"
-    " inventory, silent_since_ms FROM hosts WHERE "
+    " inventory, silent_since_ms, models FROM hosts WHERE "
 )
 _BACK: Final = "SELECT max(resolved_ms) FROM findings WHERE host = ? AND type = ?"
 _NEWEST_RUN: Final = (
@@ -95,7 +95,7 @@ class SqliteSequenceStore(SqliteFindings):
     def _load(self, where: str, value: object) -> HostState:
         row = self._execute(_HOST + where, (value,)).fetchone()
         num, name, site, enrolled_ms, seq, token, missing, received_ms, *rest = row
-        fresh_ms, fresh_seq, inventory, silent_since_ms = rest
+        fresh_ms, fresh_seq, inventory, silent_since_ms, models = rest
         newest = self._execute(_NEWEST_RUN, (name,)).fetchone()
         run, ended_ms, held = (None, None, None) if newest is None else newest
         state = HostState(
@@ -110,6 +110,7 @@ class SqliteSequenceStore(SqliteFindings):
             held=None if held is None else b64url_encode(held),
             run=run if ended_ms is None else None,
             silent_since_ms=silent_since_ms,
+            models=models,
         )
         if token is not None:
             ranges = () if missing is None else msgspec.json.decode(missing, type=_RANGES)
@@ -320,6 +321,10 @@ class SqliteSequenceStore(SqliteFindings):
             " AND (host = ? OR kept_host = ?)",
             (at_ms, chip, host, host),
         )
+
+    def put_models(self, host: HostState) -> None:
+        """Keep by which edition of the catalogue the models of a host were named."""
+        self._execute("UPDATE hosts SET models = ? WHERE num = ?", (host.models, host.num))
 
     # Records
 

@@ -48,7 +48,8 @@ class SqliteWholeLog:
         self._execute("DELETE FROM findings WHERE type != ?", (Kind.REFUSED_REPORT.value,))
         self._execute(
             "UPDATE hosts SET seq = 0, token = NULL, missing = NULL, received_ms = NULL,"
-            " fresh_ms = NULL, fresh_seq = 0, inventory = NULL, silent_since_ms = NULL"
+            " fresh_ms = NULL, fresh_seq = 0, inventory = NULL, silent_since_ms = NULL,"
+            " models = NULL"
         )
         self._execute(RESET)
         self._store.forget()

@@ -57,6 +57,7 @@ class HostState:
         rivals: other hosts that say they hold some of these, and no dispute over them is open.
         open: open findings about this host.
         odometers: what its chips' odometers last stood at; read again when it is needed.
+        models: which edition of the catalogue its models were named by, or None.
         traits: what its newest inventory is compared by; read again when it is needed.
         changed: not yet written.
     """
@@ -81,4 +82,5 @@ class HostState:
     open: dict[Kind, str] = field(default_factory=dict)
     odometers: Odometers | None = None
     traits: Traits | None = None
+    models: str | None = None
     changed: bool = False

@@ -111,6 +111,7 @@ hosts = Table(
     Column("inventory", LargeBinary),  # digest that the newest fresh token named
     Column("missing", LargeBinary),  # canonical JSON of [first, last] seq ranges not yet seen
     Column("silent_since_ms", BigInteger),  # set while the host is silent
+    Column("models", Text),  # edition of the catalogue that its models were named by
     Index("ix_hosts_site", "site"),
     Index("ix_hosts_ueid", "ueid"),
 )

@@ -26,6 +26,7 @@ from chipledger_server.usecases.sequencing.holdings import Holdings
 from chipledger_server.usecases.sequencing.installing import Cause, Installing
 from chipledger_server.usecases.sequencing.lifecycle import Lifecycle
 from chipledger_server.usecases.sequencing.metering import Metering
+from chipledger_server.usecases.sequencing.models import Models
 from chipledger_server.usecases.sequencing.noting import Noting
 from chipledger_server.usecases.sequencing.quoting import Quoting
 from chipledger_server.usecases.sequencing.signing import Signing
@@ -50,6 +51,7 @@ class Fold:
         lifecycle: what people decided of hosts.
         facts: what looking around found.
         installing: what is recorded of chips that come and move.
+        models: which chip models are known.
         policy: what counts as odd, and as silent.
         downtime: when the collector itself was not accepting.
     """
@@ -65,6 +67,7 @@ class Fold:
     lifecycle: Lifecycle
     facts: Facts
     installing: Installing
+    models: Models
     policy: Policy
     downtime: Sequence[Span] = ()
 
@@ -134,6 +137,8 @@ class Fold:
             or self._away(before_ms, at_ms)
         ):
             self._begin_run(host, token)
+        if host.models != self.models.edition(at_ms) and host.run is not None:
+            self._name_anew(host, token)
         self.metering.heard(host, token)
         host.fresh_ms, host.fresh_seq = at_ms, claims.seq
         if host.rivals and before_ms is not None:
@@ -186,6 +191,12 @@ class Fold:
             self.holdings.take(host, inventory, token)
             self.watching.taken(host, inventory, chips, token)
             self.signing.expect(host)
+
+    def _name_anew(self, host: HostState, token: LoggedToken) -> None:
+        """Name the models of a host again that other rows of the catalogue may hold now."""
+        inventory = self.store.inventory(token.claims.inv, token.pos)
+        if inventory is not None:
+            self.holdings.name(host, inventory, token)
 
     def _said(self, host: HostState, token: LoggedToken) -> None:
         claims = token.claims

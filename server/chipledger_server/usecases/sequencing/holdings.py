@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from chipledger_book.catalogue import Catalogue, ObservedModel, Unknown, identify
+from chipledger_book.catalogue import ObservedModel
 from chipledger_book.terms import day_of
 from chipledger_evidence.inventory import Inventory, Status
 from chipledger_server.domain.crosscheck import Checked, Line, Listed, State, check, listed
@@ -13,10 +13,9 @@ from chipledger_server.domain.duplicates import Claim, overlaps, settle
 from chipledger_server.domain.findings import MOST_LISTED, About, Kind, finding_id
 from chipledger_server.domain.hosts import HostState, LoggedToken
 from chipledger_server.domain.identity import AliasKind, Known, Resolved, resolve
+from chipledger_server.usecases.sequencing.models import Models
 from chipledger_server.usecases.sequencing.noting import Noting
 from chipledger_server.usecases.sequencing.store import SequenceStore
-
-_MOST_NAMED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +25,16 @@ class Holdings:
     Attributes:
         store: where they are kept.
         noting: where findings go.
-        catalogue: the chip models that are known.
+        models: the chip models that are known.
         signature_ms: how long a chip's own signature decides.
         touched: chips of which the claims may have changed; emptied by whoever looks at them.
     """
 
     store: SequenceStore
     noting: Noting
-    catalogue: Catalogue
+    models: Models
     signature_ms: int
     touched: set[int] = field(default_factory=set)
-    _named: dict[tuple[object, ...], bool] = field(default_factory=dict)
     _listed: dict[str, Listed | None] = field(default_factory=dict)
 
     def take(self, host: HostState, inventory: Inventory, token: LoggedToken) -> None:
@@ -269,8 +267,17 @@ class Holdings:
         )
         what = incomplete(inventory)
         self.noting.condition(host, Kind.SCAN_INCOMPLETE, token, {"what": what} if what else None)
-        models = self._unknown_models(checked.lines, day_of(token.received_ms))
+        self._name(host, checked.lines, token)
+
+    def name(self, host: HostState, inventory: Inventory, token: LoggedToken) -> None:
+        """Note anew which models of `inventory` are unknown: others are known than before."""
+        self._name(host, check(inventory).lines, token)
+
+    def _name(self, host: HostState, lines: Sequence[Line], token: LoggedToken) -> None:
+        models = self._unknown_models(lines, day_of(token.received_ms))
         self.noting.condition(host, Kind.UNKNOWN_SKU, token, {"models": models} if models else None)
+        host.models = self.models.edition(token.received_ms)
+        self.store.put_models(host)
 
     def _unknown_models(self, lines: Sequence[Line], day: date) -> list[str]:
         """Return in words the models that the catalogue does not hold."""
@@ -281,20 +288,13 @@ class Holdings:
         return list(models)[:MOST_LISTED]
 
     def _is_known(self, line: Line, day: date) -> bool:
-        key = (line.device, line.subsystem, line.board_part, line.name, day)
-        known = self._named.get(key)
-        if known is None:
-            observed = ObservedModel(
-                device=line.device,
-                subsystem=line.subsystem,
-                board_part=line.board_part,
-                name=line.name,
-            )
-            known = not isinstance(identify(observed, self.catalogue, day), Unknown)
-            if len(self._named) >= _MOST_NAMED:
-                self._named.clear()
-            self._named[key] = known
-        return known
+        observed = ObservedModel(
+            device=line.device,
+            subsystem=line.subsystem,
+            board_part=line.board_part,
+            name=line.name,
+        )
+        return self.models.sku(observed, day) is not None
 
 
 def _by_pair(

@@ -16,7 +16,7 @@ from chipledger_book.terms import Pdi, Serial, Uuid, day_of
 from chipledger_evidence.appraisal.appraise import grade_of
 from chipledger_server.domain.hosts import HostState
 from chipledger_server.domain.liveness import Span, unseen_ms
-from chipledger_server.usecases.model_names import ModelNames
+from chipledger_server.usecases.sequencing.models import Models
 from chipledger_server.usecases.sequencing.store import SequenceStore
 
 _LISTED: Final = grade_of(listed=True, signed=False)
@@ -117,7 +117,7 @@ class Installing:
 
     store: SequenceStore
     kept: Places
-    names: ModelNames
+    names: Models
     silence_limit_ms: int
 
     def look(self, chips: Iterable[int], cause: Cause) -> None:

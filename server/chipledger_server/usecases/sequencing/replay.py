@@ -41,6 +41,7 @@ class WholeLog(Protocol):
 def replay(fold: Fold, log: WholeLog) -> None:
     """Compute everything derived anew, inside the caller's transaction."""
     log.wipe()
+    fold.models.start_over()
     for entry in log.entries():
         if isinstance(entry, LoggedToken):
             fold.apply(entry)
@@ -56,6 +57,8 @@ def _record(fold: Fold, entry: LoggedRecord) -> None:
         fold.judged(entry.subject, entry.record)
     if entry.kind in {EntryType.KEY, EntryType.DECISION}:
         fold.lifecycle.take(entry.subject, entry.record)
+    if entry.kind == EntryType.RULE_SET:
+        fold.models.take(entry.record)
     if entry.kind == EntryType.CASE:
         fold.store.cases.take(msgspec.json.decode(entry.record, type=Step))
     if entry.kind != EntryType.FINDING:

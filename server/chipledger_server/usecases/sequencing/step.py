@@ -206,6 +206,7 @@ class Sequencer:
     def recover(self) -> None:
         """Return to what is committed, after a step has failed."""
         self._ground.forget()
+        self._fold.models.recall()
         self._progress = self._log.progress()
 
     def _take_records(self) -> Sequence[NewRecord]:
@@ -220,6 +221,8 @@ class Sequencer:
                     self._fold.judged(record.subject, record.record)
                 elif record.kind in {EntryType.KEY, EntryType.DECISION}:
                     self._fold.lifecycle.take(record.subject, record.record)
+                elif record.kind == EntryType.RULE_SET:
+                    self._fold.models.take(record.record)
         return records
 
     def _take_tokens(self, ready: Sequence[LoggedToken]) -> Sequence[LoggedToken]:

@@ -154,6 +154,10 @@ class SequenceStore(Protocol):
         """Return an open finding of a site as a whole."""
         ...
 
+    def put_models(self, host: HostState) -> None:
+        """Keep by which edition of the catalogue the models of a host were named."""
+        ...
+
     def put_refused(self, host: str, refused: Refused, at_ms: int) -> None:
         """Keep that a host signed that a report of it was put aside, unless that is known."""
         ...
