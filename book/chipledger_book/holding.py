@@ -6,7 +6,9 @@ owner meet in those numbers alone, so a change at one of them leaves the others 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from chipledger_book.authorisation import Exposure
 from chipledger_book.catalogue import Sku

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from chipledger_book.physical import ChipState, SeenChip
 
 KINDS: Final = ("pdi", "uuid", "board", "tray", "server", "rack")
@@ -22,8 +24,7 @@ Group = tuple[int, Kinds]
 """Things of one rank (lower ranks are placed first) that have the same kinds of names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One booked thing that holds chips of one model.
 
     Attributes:

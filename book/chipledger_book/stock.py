@@ -7,7 +7,7 @@ different ones are not, and things without a common kind of name are drawn by nu
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec.structs import replace as replaced
@@ -302,4 +302,4 @@ def _hand_over(
 
 def changed(item: Item, chips: int) -> Item:
     """Return a thing with another number of chips."""
-    return item if item.chips == chips else replace(item, chips=chips)
+    return item if item.chips == chips else replaced(item, chips=chips)

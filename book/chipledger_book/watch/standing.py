@@ -7,7 +7,9 @@ by number is the one that waits longest.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from chipledger_book.inventory import Listed, items_of, sightings
 from chipledger_book.ledger import Booked

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.physical import ChipState, SeenChip
 from chipledger_evidence.appraisal.appraise import grade_of, is_current
@@ -41,8 +43,7 @@ class Standing(StrEnum):
     UNCOUNTED = "uncounted"  # unconfirmed, unidentified, not physical, or lost and unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One device in the newest inventory of one host, and when that host last answered.
 
     Attributes:
@@ -84,8 +85,7 @@ class Claim:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rival:
+class Rival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Another host that was seen with a chip, and until when."""
 
     chip: int
@@ -93,8 +93,7 @@ class Rival:
     until_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A claim, what it comes to, and how it is known."""
 
     claim: Claim

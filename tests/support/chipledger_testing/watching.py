@@ -1,9 +1,11 @@
 """A book and a history of sightings to be watched at any time; a test changes one thing."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
+
+from msgspec.structs import replace
 
 from chipledger_book import shipped
 from chipledger_book.balance import Question, linked_sites, reconcile

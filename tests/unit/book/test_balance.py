@@ -1,8 +1,7 @@
 """The physical verdict: book against what was seen, chip by chip where identities are known."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from chipledger_book.balance import Question, reconcile_all
 from chipledger_book.catalogue import ObservedModel

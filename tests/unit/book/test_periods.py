@@ -1,6 +1,5 @@
 """Closing a period: what is frozen, who signs, and what late papers change."""
 
-import dataclasses
 from datetime import date
 
 import pytest
@@ -125,14 +124,9 @@ def test_by_count_no_chip_gets_the_names_of_a_booked_thing() -> None:
 def test_stays_elsewhere_and_later_say_nothing() -> None:
     """A stay at another site, or one that begins after the period, is no attestation here."""
     away = Stay(chip_id="c", site="penang", host="h", from_ms=1, until_ms=2, grade=Grade.G1)
-    later = replace_stay(away, site="johor", from_ms=50, until_ms=60)
+    later = replace(away, site="johor", from_ms=50, until_ms=60)
 
     assert attested_in([away, later], site="johor", until_ms=40) == {}
-
-
-def replace_stay(stay: Stay, **changes: object) -> Stay:
-    """Return a stay with changes."""
-    return dataclasses.replace(stay, **changes)  # type: ignore[arg-type]
 
 
 def test_movements_add_up_to_the_columns() -> None:

@@ -1,9 +1,8 @@
 """What sightings come to: present, silent, disputed, moved."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chipledger_book.physical import ChipState
 from chipledger_evidence.appraisal.grades import Grade
