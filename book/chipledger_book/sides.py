@@ -54,8 +54,9 @@ def _view(entry: Booked[Listed], book: Book, as_of_ms: int, catalogue: Catalogue
     words = () if other is None else book.other_words(entry, as_of_ms, other)
     own = [one for one in book.statements(entry.id) if one not in words]
     left = _left(entry, answers, catalogue)
-    if not left or words or any(one.document is None for one in confirmed):
-        sides = Sides.BOTH
+    said_so = bool(words) or any(one.document is None for one in confirmed)
+    if not left or (said_so and not isinstance(entry.event, ShipmentDeclared | TransferOut)):
+        sides = Sides.BOTH  # what goes to a site of the ledger is there when that site books it
     else:
         sides = Sides.DOCUMENT if confirmed else Sides.OPEN
     said = [*words, *(statement for one in answers for statement in book.statements(one.id))]

@@ -118,9 +118,11 @@ def _leg(look: Look, entry: Booked[Listed], leg: _Leg) -> Iterator[Found]:
 def left_of(look: Look, entry: Booked[Listed], answers: Sequence[Booked[Event]]) -> dict[str, int]:
     """Return the chips by model of an event that nobody has said anything about.
 
-    What a receipt difference names as missing is that difference's to settle.
+    What goes to a site of the ledger is there when that site books it: who only confirms it would
+    take chips off one book and put them on none. What a receipt difference names as missing is
+    that difference's to settle.
     """
-    if look.confirmed_at(entry) is not None:
+    if isinstance(entry.event, Shipped) and look.confirmed_at(entry) is not None:
         return {}
     left = unanswered(look, entry, answers)
     for one in answers:

@@ -50,11 +50,20 @@ def test_a_shipment_received_late_leaves_a_wait_that_was_late_and_no_fact() -> N
     assert (wait.done_ms, wait.due_ms, wait.late(DUE + days(4))) == (DUE + days(3), DUE, True)
 
 
-def test_a_confirmed_shipment_waits_no_more() -> None:
-    """The consignee's own word ends the wait."""
+def test_a_shipment_that_is_confirmed_and_not_booked_is_late_all_the_same() -> None:
+    """Who receives chips and says so books them: a word alone would keep them off every book."""
     story = Story(events=(SHIPMENT, confirmed(SHIPMENT, Role.CONSIGNEE, "acme")))
 
-    assert FactKind.IN_TRANSIT_LATE not in story.kinds(DUE + 1)
+    assert story.fact(FactKind.IN_TRANSIT_LATE, DUE + 1).pieces == 8
+
+
+def test_a_transfer_that_is_confirmed_and_not_booked_is_late_all_the_same() -> None:
+    """Else one operator of two sites takes chips off one book and puts them on none."""
+    out = leaving(2, at=SENT)
+    story = Story(events=(received(4), out, confirmed(out, Role.CONSIGNEE, "acme")))
+
+    fact = story.fact(FactKind.TRANSFER_LATE, SENT + limit_ms(Timer.TRANSFER, SENT) + 1)
+    assert (fact.pieces, fact.severity) == (2, Severity.HIGH)
 
 
 def test_a_transfer_that_does_not_arrive_is_late_for_who_should_receive_it() -> None:
