@@ -37,6 +37,7 @@ from chipledger_server.adapters.proposals import SqlProposals
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.adapters.result_key import load_result_key, new_result_key
 from chipledger_server.adapters.rules import SqlRules
+from chipledger_server.adapters.samples import SqlSamples
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.rounds import TEST_MARK
@@ -50,6 +51,7 @@ from chipledger_server.usecases.periods.store import PeriodDesk
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.rules.measures import Measures
 from chipledger_server.usecases.rules.proposing import begin
+from chipledger_server.usecases.sampling.store import SampleDesk
 from chipledger_server.usecases.showing.results import Results, demand_signer
 from chipledger_server.web.asgi import App
 from chipledger_server.web.auth import Gate, session_key
@@ -208,6 +210,7 @@ class Desk:
         party_keys: keys that parties sign with.
         cases: findings, to act on.
         periods: closing periods.
+        samples: sampling and counting.
     """
 
     config: Config
@@ -222,6 +225,7 @@ class Desk:
     party_keys: SqlPartyKeys
     cases: SqlCases
     periods: PeriodDesk
+    samples: SampleDesk
 
 
 def open_desk(config: Config) -> Desk:
@@ -253,6 +257,7 @@ def open_desk(config: Config) -> Desk:
         party_keys=SqlPartyKeys(engine),
         cases=SqlCases(engine),
         periods=_period_desk(engine, measures),
+        samples=_sample_desk(engine, measures),
     )
 
 
@@ -264,6 +269,16 @@ def _period_desk(engine: Reader, measures: Measures) -> PeriodDesk:
         ledger=SqlLedger(engine),
         measures=measures.at,
         code=BUILD,
+    )
+
+
+def _sample_desk(engine: Reader, measures: Measures) -> SampleDesk:
+    """Return what sampling works with."""
+    return SampleDesk(
+        store=SqlSamples(engine),
+        reads=SqlReads(engine),
+        ledger=SqlLedger(engine),
+        measures=measures.at,
     )
 
 
@@ -326,5 +341,6 @@ def site_of(config: Config, engine: Reader, clock: Clock) -> App:
         entropy=system_entropy,
         cases=SqlCases(engine),
         periods=_period_desk(engine, measures),
+        samples=_sample_desk(engine, measures),
     )
     return cast("App", build_app(parts))  # Litestar types the same shapes in its own words

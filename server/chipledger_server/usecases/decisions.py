@@ -28,6 +28,11 @@ Action = Literal[
     "party-key-approved",
     "party-key-declined",
     "party-key-revoked",
+    "sample-planned",
+    "sample-announced",
+    "sample-drawn",
+    "sample-counted",
+    "sample-concluded",
 ]
 
 _KINDS: Final[dict[Action, EntryType]] = {

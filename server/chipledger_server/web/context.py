@@ -14,6 +14,7 @@ from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.periods.store import PeriodDesk
 from chipledger_server.usecases.reading import Reads, When
 from chipledger_server.usecases.rules.measures import Measures
+from chipledger_server.usecases.sampling.store import SampleDesk
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.pages import DEFAULT_LIMIT, MOST_LIMIT, Place, open_cursor
 from chipledger_server.usecases.showing.results import Results
@@ -38,6 +39,7 @@ class Parts:
         entropy: source of randomness.
         cases: findings, to act on.
         periods: closing periods.
+        samples: sampling and counting.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Parts:
     entropy: Entropy
     cases: CaseDesk
     periods: PeriodDesk
+    samples: SampleDesk
 
     def hand(self, principal: Principal) -> Hand:
         """Return the hand of a principal that acts now."""

@@ -31,6 +31,7 @@ from chipledger_server.web.api import (
     record,
     results,
     rules,
+    samples,
     sites,
     waits,
 )
@@ -137,6 +138,7 @@ def api_router() -> Router:
             *parties.ROUTES,
             *waits.ROUTES,
             *drill.ROUTES,
+            *samples.ROUTES,
         ],
         dependencies={
             "page": Provide(provide_paging, sync_to_thread=False),

@@ -24,6 +24,7 @@ from chipledger_server.web.auth import Gate, session_key
 from chipledger_server.web.context import Parts
 from chipledger_server.web.site import build_app
 from chipledger_testing.closing import desk
+from chipledger_testing.counting import sample_desk
 from chipledger_testing.keys import SeededSigner
 from chipledger_testing.scene import NONCE_KEY, Scene
 
@@ -64,6 +65,7 @@ class Door:
             entropy=self.scene.entropy,
             cases=SqlCases(self.scene.engine),
             periods=desk(self.scene),
+            samples=sample_desk(self.scene),
         )
 
     def token(self, role: Role, *sites: str) -> str:

@@ -5,7 +5,7 @@ Three kinds of rows, and what a loss of each would cost:
 - *record of years*: `tokens`, `blobs`, `records`, `log_runs`, `inventories`, `ledger_events`,
   `attested_events`,
   `ledger_statements`, `host_keys`, `party_keys`, `period_documents`, `rule_tables`,
-  `rule_proposals`. Append-only; nothing derived can replace them.
+  `rule_proposals`, `sample_plans`, `sample_steps`. Append-only; nothing derived can replace them.
 - *derived*: `hosts` (state columns), `presence`, `chips`, `chip_aliases`, `inventory_chips`,
   `cases`, `facts`, `claims`, `disputes`, `rounds`, `signatures`, `device_keys`, `findings`,
   `timers`. Recomputed from the record by replaying the sequencer's function. `ledger_marks`: from
@@ -60,6 +60,7 @@ from chipledger_server.adapters.schema.marks import ledger_marked, ledger_marks
 from chipledger_server.adapters.schema.parties import ledger_statements, party_keys
 from chipledger_server.adapters.schema.periods import period_documents
 from chipledger_server.adapters.schema.rules import rule_proposals, rule_tables
+from chipledger_server.adapters.schema.samples import sample_plans, sample_steps
 from chipledger_server.adapters.schema.watch import facts, looks, waits
 
 __all__ = [
@@ -104,6 +105,8 @@ __all__ = [
     "rounds",
     "rule_proposals",
     "rule_tables",
+    "sample_plans",
+    "sample_steps",
     "sequencer",
     "signatures",
     "sites",

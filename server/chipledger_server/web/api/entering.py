@@ -145,7 +145,7 @@ def enter_event(
         else:
             entered = _in_session(request, parts, read_event(body))
     except BookError as error:
-        return _refused(error.problems)
+        return refused(error.problems)
     return _answer(parts, entered.id, known_before=entered.known_before)
 
 
@@ -172,7 +172,7 @@ def stand_behind(
             role = Role(_stand(body).role)
             stated = state_in_session(event_id, role, parts.ledger, hand, carrier=request.user)
     except BookError as error:
-        return _refused(error.problems)
+        return refused(error.problems)
     return _answer(parts, stated.event, known_before=stated.known_before)
 
 
@@ -225,7 +225,8 @@ def _answer(parts: Parts, key: str, *, known_before: bool) -> Response[EntryAnsw
     )
 
 
-def _refused(found: Sequence[Problem]) -> Response[Any]:
+def refused(found: Sequence[Problem]) -> Response[Any]:
+    """Return the problem document of what was not entered, with everything that is wrong."""
     first = found[0]
     document = EntryRefused(
         type=f"about:blank#{first.code}",

@@ -1,0 +1,1 @@
+"""Samples of a site's chips: planned, committed to, drawn, counted and concluded."""
