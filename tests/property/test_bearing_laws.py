@@ -13,11 +13,11 @@ from chipledger_book.events import Correction, Event, Received, Role, event_id
 from chipledger_book.ledger import fold
 from chipledger_book.licences import LicenceRef
 from chipledger_book.movements import Confirmed
-from chipledger_server.adapters.database import migrate, open_engine
 from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.usecases.book.entry import Speaker, enter
 from chipledger_server.usecases.people import Hand
 from chipledger_testing.book import NOW, TABLES, declared, licence, ms, pieces, record
+from chipledger_testing.databases import new_database
 from chipledger_testing.histories import BEFORE, STOCK, histories, later_events
 
 LATER = ms(2026, 5)
@@ -58,8 +58,7 @@ def candidates(history: Sequence[Event]) -> st.SearchStrategy[Event]:
 def test_admission_reads_enough(history: list[Event], data: st.DataObject) -> None:
     """Entering an event meets the same problems as against a fold of the whole ledger."""
     with TemporaryDirectory() as name:
-        engine = open_engine(Path(name) / "c.sqlite")
-        migrate(engine)
+        engine = new_database(Path(name) / "c.sqlite")
         ledger = SqlLedger(engine)
         book = fold(())
         events: list[Event] = [*BEFORE, *history]

@@ -28,8 +28,6 @@ from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import (
     for_writing,
     make_collector,
-    migrate,
-    open_engine,
     open_writer,
 )
 from chipledger_server.adapters.enrolments import SqlEnrolments
@@ -57,6 +55,7 @@ from chipledger_server.usecases.sequencing.replay import replay
 from chipledger_server.usecases.sequencing.step import Sequencer
 from chipledger_server.wiring import SIGNATURE_MS
 from chipledger_testing.collector_process import code_text
+from chipledger_testing.databases import new_database
 from chipledger_testing.gpu_pki import PKI
 from chipledger_testing.hosts import SimulatedHost, simulated
 
@@ -142,9 +141,8 @@ class CollectorInside:
 
     def __post_init__(self) -> None:
         path = self.folder / "collector.sqlite"
-        self._engine = open_engine(path)
+        self._engine = new_database(path)
         engine = for_writing(self._engine)
-        migrate(engine)
         with engine.begin() as connection:
             make_collector(connection, name="test", now_ms=self.clock.ms)
             for site in ("ams-1", "kul-1"):

@@ -21,7 +21,7 @@ from chipledger_evidence.entry import EntryType, TokenAccepted, entry_hash, make
 from chipledger_evidence.ids import sha256_b64
 from chipledger_evidence.inventory import Chip, Inventory, inventory_digest
 from chipledger_server.adapters import schema
-from chipledger_server.adapters.database import for_writing, migrate, open_engine
+from chipledger_server.adapters.database import for_writing
 from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.adapters.people import SqlPeople
 from chipledger_server.adapters.reads import SqlReads
@@ -31,6 +31,7 @@ from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
 from chipledger_server.usecases.physical import Reading
 from chipledger_testing.book import NOW, TABLES
+from chipledger_testing.databases import new_database
 from chipledger_testing.hosts import inventory_of
 
 HOUR: Final = 3_600_000
@@ -80,8 +81,7 @@ class Scene:
     entropy: CountedEntropy = field(default_factory=lambda: CountedEntropy("scene"))
 
     def __post_init__(self) -> None:
-        self.engine = open_engine(self.folder / "collector.sqlite")
-        migrate(for_writing(self.engine))
+        self.engine = new_database(self.folder / "collector.sqlite")
         self._put(schema.collector, id=1, name="scene.example", created_ms=0)
 
     @property
