@@ -18,6 +18,7 @@ from chipledger_book.tables import Table, in_force_on, overlap
 from chipledger_book.terms import Country, Force, Name, Record, Text
 
 Trigger = Literal["incident", "lpp-receipt", "lpp-exhausted"]
+Incident = Literal["theft", "loss", "tampering", "wrong place"]
 _DAYS_OF_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -110,11 +111,44 @@ class ShareLimit(Record, frozen=True, kw_only=True):
     valid_to: date | None = None
 
 
+class FindingClass(Record, frozen=True, kw_only=True):
+    """Which class of incident a type of finding may be.
+
+    Attributes:
+        finding: type of finding.
+        incident: the class.
+        status: legal status: no rule names types of findings, so what ships is a proposal.
+        source: where the class stands, and who put the type there.
+    """
+
+    finding: Name
+    incident: Incident
+    status: Force
+    source: Text
+    valid_from: date
+    valid_to: date | None = None
+
+
 class Calendars(Table, frozen=True, kw_only=True):
-    """The reporting calendars of one regime."""
+    """The reporting calendars of one regime.
+
+    Attributes:
+        duties: which report is due when.
+        shares: what a group's report is held against.
+        incidents: findings that an incident notice names, and the class each may be; a version
+            without rows is of before they stood here, and its notices name no findings.
+    """
 
     duties: tuple[Duty, ...]
     shares: tuple[ShareLimit, ...] = ()
+    incidents: tuple[FindingClass, ...] = ()
+
+    def incident_of(self, finding: str, day: date) -> Incident | None:
+        """Return the class of incident that a type of finding may be on a day, if any."""
+        for row in self.incidents:
+            if row.finding == finding and in_force_on(day, row.valid_from, row.valid_to):
+                return row.incident
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +220,17 @@ def check_calendars(table: Calendars) -> Calendars:
                     Code.TABLE_DATES_OVERLAP,
                     f"two rows of the duty {duty.duty} are valid on the same day",
                     where=f"duties[{position}]",
+                    hint="end the older row the day before the newer starts",
+                )
+    for position, row in enumerate(table.incidents):
+        for before in table.incidents[:position]:
+            if row.finding == before.finding and overlap(
+                (before.valid_from, before.valid_to), (row.valid_from, row.valid_to)
+            ):
+                raise refuse(
+                    Code.TABLE_DATES_OVERLAP,
+                    f"two rows of the finding {row.finding} are valid on the same day",
+                    where=f"incidents[{position}]",
                     hint="end the older row the day before the newer starts",
                 )
     return table

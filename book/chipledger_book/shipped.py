@@ -31,6 +31,7 @@ _FILES: Final = (
     "us-dc-veu-2025.json",
     "chipledger-timers-2026-11-23.json",
     "us-reporting-calendars-2025-01-13.json",
+    "us-reporting-calendars-2025-01-13.2.json",
 )
 """Oldest first: what a table names stands before it, a newer version behind the older."""
 

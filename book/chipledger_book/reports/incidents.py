@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from chipledger_book.calendars import After, Calendars
+from chipledger_book.calendars import Incident as Class
 from chipledger_book.periods.document import Movement, OpenFinding, PeriodDocument
 from chipledger_book.report import View
 from chipledger_book.reports.header import Header, Source, Titled, header_of
@@ -18,27 +19,6 @@ TITLED: Final = Titled(
     title="Incident notice",
     model="supplement no. 10 to part 748, paragraph 16: theft, loss or tampering",
 )
-Class = Literal["theft", "loss", "tampering", "wrong place"]
-
-CLASS_OF_FINDING: Final[dict[str, Class]] = {
-    "lost-or-stolen": "loss",
-    **dict.fromkeys(
-        (
-            *("identity-changed", "pci-nvml-differ", "cert-nvml-mismatch", "counter-backward"),
-            *("library-suspect", "hidden-chip", "bmc-differs", "evidence-refused"),
-            *("tpm-quote-refused", "chain-fork", "log-conflict", "serial-cert-mismatch"),
-        ),
-        "tampering",
-    ),
-    **dict.fromkeys(
-        (
-            *("duplicate-identity", "host-key-cloned", "ueid-reused", "moved-unconfirmed"),
-            *("location-refuted", "borrowed-hardware", "serial-received-twice"),
-        ),
-        "wrong place",
-    ),
-}
-"""Type of finding → the class of incident that it may be."""
 
 
 class Incident(View, frozen=True, kw_only=True):
@@ -129,7 +109,7 @@ def _words(one: Movement) -> str:
 
 def _found(document: PeriodDocument, calendars: Calendars | None) -> Iterator[Incident]:
     for one in document.findings:
-        kind = CLASS_OF_FINDING.get(one.type)
+        kind = None if calendars is None else calendars.incident_of(one.type, day_of(one.opened_ms))
         if kind is not None:
             yield _finding(one, kind, calendars)
 
@@ -188,7 +168,8 @@ def _sheet(report: IncidentNotice) -> Sheet:
             for one in report.incidents
         ),
         note="Events are somebody's statement. Findings are signs that the collector found; each "
-        "may have an innocent reason and is no notice by itself. What was sent to an authority is "
+        "may have an innocent reason and is no notice by itself. Which types of findings are named "
+        "is a table of calendars: without rows there, none is. What was sent to an authority is "
         "not known here.",
     )
 

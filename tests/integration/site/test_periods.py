@@ -240,6 +240,24 @@ def test_reports_are_downloads_of_the_page(door: Door, form: str) -> None:
         assert answer.status_code == HTTPStatus.OK, answer.text
 
 
+def test_receipts_under_the_exception_bring_their_notices(door: Door) -> None:
+    """The copy for each, and the notice of the receipt that exhausted the limit; on the page too."""
+    (last,) = door.scene.enter(received(1_700, at=ms(2026, 5)))
+    door.scene.sequence()
+
+    found = [one for one in door.read("/reports/due")["items"] if one["duty"].startswith("lpp")]
+    page = text_of(door.page("/reports"))
+
+    assert [(one["duty"], one["due_on"]) for one in found] == [
+        ("lpp-shipment-copy", "2026-03-03"),
+        ("lpp-limit-reached", "2026-05-01"),
+        ("lpp-shipment-copy", "2026-05-31"),
+    ]
+    assert {one["basis"] for one in found} == {"BIS LPP-1"}
+    assert found[1]["event"] == found[2]["event"] == last.id
+    assert "LPP TPP Limit Reached" in page
+
+
 def test_the_reports_page_lists_what_is_due(door: Door) -> None:
     """With the day, and who owes it."""
     shown = text_of(door.page("/reports"))

@@ -1,12 +1,13 @@
 """Periods as readers are shown them: where each stands, what blocks it, what came late."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from chipledger_book.calendars import Done, Due, Happened, due_reports
 from chipledger_book.ledger import Book
-from chipledger_book.movements import LostOrStolen
+from chipledger_book.movements import LostOrStolen, Unstored
+from chipledger_book.notices import lpp_notices
 from chipledger_book.periods.course import (
     Course,
     Frozen,
@@ -353,12 +354,30 @@ def due_of(shelf: Shelf, site: str, *, on_day: date, as_of_ms: int) -> list[DueV
         since=began,
         licences=[one for one in book.licences() if one.covers(site, consignee)],
         done=_done(shelf),
-        happened=[
-            Happened(trigger="incident", day=day_of(one.event.occurred_at_ms), event=one.id)
-            for one in book.moves(site, LostOrStolen, as_of_ms)
-        ],
+        happened=[*_incidents(book, site, as_of_ms), *_lpp(shelf, site, as_of_ms)],
     )
     return [_due(one, site) for one in found]
+
+
+def _incidents(book: Book, site: str, as_of_ms: int) -> Iterator[Happened]:
+    """Yield what was stated to be lost or stolen, and seals found broken or missing."""
+    stated = [
+        (one.id, one.event.occurred_at_ms) for one in book.moves(site, LostOrStolen, as_of_ms)
+    ]
+    stated += [
+        (one.id, one.event.occurred_at_ms)
+        for one in book.moves(site, Unstored, as_of_ms)
+        if one.event.seal_found != "intact"
+    ]
+    for event, at_ms in stated:
+        yield Happened(trigger="incident", day=day_of(at_ms), event=event)
+
+
+def _lpp(shelf: Shelf, site: str, as_of_ms: int) -> Sequence[Happened]:
+    parent = shelf.book.site(site, as_of_ms).ultimate_parent.id
+    sites = shelf.family.sites_of(parent, as_of_ms)
+    tables = shelf.family.measure.tables
+    return lpp_notices(shelf.book, tables, sites, site=site, as_of_ms=as_of_ms)
 
 
 def _done(shelf: Shelf) -> list[Done]:
