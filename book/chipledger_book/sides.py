@@ -58,7 +58,8 @@ def _view(entry: Booked[Listed], book: Book, as_of_ms: int, catalogue: Catalogue
     if not left or (said_so and not isinstance(entry.event, ShipmentDeclared | TransferOut)):
         sides = Sides.BOTH  # what goes to a site of the ledger is there when that site books it
     else:
-        sides = Sides.DOCUMENT if confirmed else Sides.OPEN
+        accepted = any(one.document is not None for one in confirmed)
+        sides = Sides.DOCUMENT if accepted else Sides.OPEN
     said = [*words, *(statement for one in answers for statement in book.statements(one.id))]
     return OneSided(
         event=entry.id,

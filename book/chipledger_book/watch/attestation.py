@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chipledger_book.matching import Item
+from chipledger_book.terms import EventId
 from chipledger_book.timers import Timer
 from chipledger_book.watch.facts import FactKind, Wait, WaitKind
 from chipledger_book.watch.history import item_label, label
@@ -32,9 +33,12 @@ def first_attestation(view: View) -> Iterator[Found]:
 def _arrival(view: View, standing: Standing, key: Key, items: Sequence[Item]) -> Iterator[Found]:
     since = items[0].occurred_at_ms
     due = view.gauge.due_ms(Timer.ATTESTATION, since)
+    event, sku = key
+    if due is None:  # of before any limit: who enters it now has as long as of what arrives now
+        since = view.book.recorded_at(EventId(event)) or since
+        due = view.gauge.due_ms(Timer.ATTESTATION, since)
     if due is None:
         return
-    event, sku = key
     away = view.elsewhere.never
     never = {item.key: standing.never.get(item.key, 0) - away[item.key] for item in items}
     waiting = sum(never.values())

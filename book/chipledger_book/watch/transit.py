@@ -10,6 +10,7 @@ from chipledger_book.inventory import Listed, items_of
 from chipledger_book.ledger import Booked
 from chipledger_book.lines import Line
 from chipledger_book.movements import (
+    Confirmed,
     ReceiptDifference,
     RmaIn,
     RmaOut,
@@ -124,6 +125,8 @@ def left_of(look: Look, entry: Booked[Listed], answers: Sequence[Booked[Event]])
     """
     if isinstance(entry.event, Shipped) and look.confirmed_at(entry) is not None:
         return {}
+    if any(isinstance(one.event, Confirmed) and one.event.document for one in answers):
+        return {}  # an auditor accepted a paper that says where they are
     left = unanswered(look, entry, answers)
     for one in answers:
         if isinstance(one.event, ReceiptDifference):

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from chipledger_book.events import ByChip, ChipRef, event_id
+from chipledger_book.events import ByChip, ChipRef, LedgerRecord, event_id
 from chipledger_book.terms import Severity
 from chipledger_book.timers import Timer
 from chipledger_book.watch import FactKind, WaitKind
@@ -37,6 +37,16 @@ def test_a_chip_that_attests_at_last_ends_the_fact_and_the_wait_says_when() -> N
     assert story.facts(FactKind.NEVER_ATTESTED, late) == ()
     wait = story.wait(WaitKind.ATTESTATION, late + days(30))
     assert (wait.done_ms, wait.pieces, wait.late(late + days(30))) == (late, 0, True)
+
+
+def test_a_receipt_of_before_every_limit_waits_from_when_it_was_entered() -> None:
+    """Else a receipt that is dated back far enough would never have to answer."""
+    old = received(8, at=ms(1999))
+    entered = LedgerRecord(event=old, recorded_at_ms=ARRIVED)
+    story = Story(records=(entered,))
+
+    assert story.facts(FactKind.NEVER_ATTESTED, ATTESTATION) == ()
+    assert story.fact(FactKind.NEVER_ATTESTED, ATTESTATION + 1).pieces == 8
 
 
 def test_time_in_which_the_collector_was_down_is_nobodys_delay() -> None:

@@ -48,6 +48,31 @@ def test_a_seal_that_nobody_looks_at_is_late_after_its_time() -> None:
     assert (fact.pieces, fact.detail["seal"], fact.severity) == (3, "S-77", Severity.LOW)
 
 
+def test_a_new_seal_on_the_same_stock_begins_no_time_anew() -> None:
+    """Who opens and seals again every few weeks would else never be asked."""
+    opened = Unstored(
+        occurred_at_ms=AT + days(28), site="johor", answers=event_id(STORED), seal_found="intact"
+    )
+    again = replace(STORED, occurred_at_ms=AT + days(40), seal="S-78", place="cage 2")
+    story = with_events(RESTING, opened, again)
+
+    late = story.fact(FactKind.SEAL_CHECK_LATE, AT + days(41))
+    assert (late.events, late.since_ms) == ((event_id(again),), AT)
+    assert story.fact(FactKind.STORED_TOO_LONG, AT + limit_ms(Timer.STORAGE, AT) + 1).pieces == 3
+
+
+def test_stock_of_which_all_answered_in_between_rests_anew() -> None:
+    """It was used, and what is sealed later is other stock, or the same one come back."""
+    opened = Unstored(
+        occurred_at_ms=AT + days(28), site="johor", answers=event_id(STORED), seal_found="intact"
+    )
+    again = replace(STORED, occurred_at_ms=AT + days(31), seal="S-78")
+    used = stays((1, 2, 3), AT + days(29), AT + days(30))
+    story = Story(events=(*RESTING.events, opened, again), history=(*RESTING.history, *used))
+
+    assert story.facts(FactKind.SEAL_CHECK_LATE, AT + days(60)) == ()
+
+
 def test_an_auditors_count_is_a_look_at_every_seal() -> None:
     """The time runs anew from the count."""
     count = PhysicalInventory(

@@ -4,11 +4,12 @@ from msgspec.structs import replace
 
 from chipledger_book.events import LedgerRecord, Received, Role, Statement, Strength, event_id
 from chipledger_book.movements import ReceiptDifference, ShipmentDeclared, Shipped
+from chipledger_book.report import Sides
 from chipledger_book.statements import Role as Speaker
 from chipledger_book.terms import Severity
 from chipledger_book.timers import Timer
 from chipledger_book.watch import FactKind, Owner, WaitKind
-from chipledger_testing.book import ms, received
+from chipledger_testing.book import H100, PAPER, ms, received
 from chipledger_testing.movements import arriving, confirmed, leaving, named, of
 from chipledger_testing.watching import Story, days, limit_ms, stays
 
@@ -30,7 +31,7 @@ def test_a_shipment_that_nobody_receives_is_late_after_its_time() -> None:
 
     assert story.facts(FactKind.IN_TRANSIT_LATE, DUE) == ()
     fact = story.fact(FactKind.IN_TRANSIT_LATE, DUE + 1)
-    assert (fact.pieces, fact.since_ms, fact.severity) == (8, SENT, Severity.HIGH)
+    assert (fact.pieces, fact.since_ms, fact.severity) == (8, SENT, Severity.MEDIUM)
     assert fact.owner == Owner(role=Speaker.CONSIGNEE, party="acme")
 
 
@@ -63,7 +64,12 @@ def test_a_transfer_that_is_confirmed_and_not_booked_is_late_all_the_same() -> N
     story = Story(events=(received(4), out, confirmed(out, Role.CONSIGNEE, "acme")))
 
     fact = story.fact(FactKind.TRANSFER_LATE, SENT + limit_ms(Timer.TRANSFER, SENT) + 1)
-    assert (fact.pieces, fact.severity) == (2, Severity.HIGH)
+    assert (fact.pieces, fact.severity) == (2, Severity.MEDIUM)
+    (side,) = story.measure(ms(2026, 7)).reports["johor"].one_sided
+    assert (side.sides, side.left) == (Sides.OPEN, {H100: 2})
+    paper = confirmed(out, Role.CONSIGNEE, "acme", document=PAPER)
+    accepted = Story(events=(received(4), out, paper))
+    assert FactKind.TRANSFER_LATE not in accepted.kinds(ms(2026, 7))
 
 
 def test_a_transfer_that_does_not_arrive_is_late_for_who_should_receive_it() -> None:
