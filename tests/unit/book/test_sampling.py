@@ -10,11 +10,11 @@ import pytest
 from chipledger_book.counts.population import digest_of, in_order, read_population
 from chipledger_book.counts.sampling import Hole, commitment_of, draw, strata_of
 from chipledger_book.errors import BookError
-from chipledger_book.shipped import catalogue
 from chipledger_book.tables import version_of
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_evidence.codec import b64url_decode, encode_canonical
 from chipledger_testing.sampling import (
+    CATALOGUE,
     GB200,
     H100,
     SEED,
@@ -78,7 +78,7 @@ def test_a_plan_for_a_significant_quantity_says_what_a_chip_counts() -> None:
     """It names the catalogue, and is drawn from without it; another TPP is another plan."""
     chips = mixed()
     plan = plan_for(chips, Hole(by="tpp", amount=200_000))
-    assert plan.catalogue == version_of(catalogue())
+    assert plan.catalogue == version_of(CATALOGUE)
     assert plan.tpp[H100] == 15_832
     assert len(draw(plan, chips, SEED).units) == plan.sample
     with pytest.raises(BookError) as caught:
