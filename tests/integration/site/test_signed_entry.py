@@ -8,7 +8,7 @@ import pytest
 from httpx import Response
 from msgspec.structs import replace
 
-from chipledger_book.events import Event, Role, encode_event, event_id
+from chipledger_book.events import Correction, Event, Role, encode_event, event_id
 from chipledger_book.movements import Confirmed, RmaOut
 from chipledger_book.signing import SigningRole, sign_event
 from chipledger_evidence.codec import encode_canonical
@@ -136,6 +136,28 @@ def test_nobody_enters_outside_its_scope(desk: Desk, event: Event, role: Account
     """Whether or not the site is there."""
     answer = desk.enter(event, role)
     assert (answer.status_code, codes(answer)) == (403, ["outside-scope"])
+
+
+def test_an_operator_declares_no_site_anew_with_its_own_key(desk: Desk) -> None:
+    """Another parent, country or day would leave a ceiling; an administrator enters it."""
+    desk.register(OPERATOR, "acme", "operator", "consignee")
+    moved = declared(replace(site_of("johor"), country="US"), at=ms(2025, 6))
+    answer = desk.enter(signed_file(moved, OPERATOR))
+    assert (answer.status_code, codes(answer)) == (403, ["forbidden"])
+    assert desk.enter(signed_file(moved, OPERATOR), Account.ADMINISTRATOR).status_code == 201
+
+
+def test_nobody_is_told_at_which_other_site_an_event_is(desk: Desk) -> None:
+    """An id that is foreign and one that nothing has are answered alike."""
+    foreign = received(8, site="muar")
+    desk.scene.enter(foreign)
+    texts = set()
+    for key in (event_id(foreign), "A" * 43):
+        wrong = Correction(occurred_at_ms=AT, corrects=key, reason="x")
+        answer = desk.enter(wrong)
+        assert answer.status_code == 403
+        texts.add(answer.text)
+    assert len(texts) == 1
 
 
 @pytest.mark.parametrize("role", [Account.AUDITOR, Account.ADMINISTRATOR])

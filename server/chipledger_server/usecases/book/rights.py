@@ -89,7 +89,8 @@ def entry_problems(principal: Principal, event: Event, book: Book) -> Sequence[P
         return [_not_yours(principal, f"it is for the {event.role} to sign", "role")]
     site = getattr(event if subject is None else subject, "site", None)
     if principal.sites is not None and (not isinstance(site, str) or site not in principal.sites):
-        return [_not_yours(principal, f"{principal.name} enters nothing at {site}", "site")]
+        where = site if subject is None else "the site of that event"  # it is not told which
+        return [_not_yours(principal, f"{principal.name} enters nothing at {where}", "site")]
     return ()
 
 

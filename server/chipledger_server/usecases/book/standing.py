@@ -15,7 +15,9 @@ from chipledger_book.events import (
     Correction,
     Event,
     LedgerRecord,
+    LicenceGranted,
     Role,
+    SiteDeclared,
     Statement,
     StatementRecord,
     Strength,
@@ -107,11 +109,12 @@ def enter_signed(
 
     Raises:
         BookError: everything that is wrong with it; nothing is written then.
-        Refusal: `outside-scope`.
+        Refusal: `outside-scope`, `forbidden`.
     """
     with ledger.writing() as page:
         book = fold(page.bearing((file.event,)))
         demand_scope(carrier, file.event, book)
+        _demand_office(carrier, file.event, book)
         if page.known(file.id) is not None and book.corrected_by(file.id) is None:
             return _of_known(page, book, file, hand)
         wrong = list(admission_problems(file.event, book, tables, now_ms=hand.now_ms))
@@ -197,10 +200,35 @@ def demand_scope(carrier: Principal | None, event: Event, book: Book) -> None:
     if isinstance(event, Confirmed):
         sites |= _received_at(event, book)
     if carrier.sites.isdisjoint(sites):
+        named = f"of {', '.join(sorted(sites)) or 'no site'}"
+        if isinstance(event, Correction | Confirmed):  # nor is it told whose event has an id
+            named = "about an event of another site, or of none"
         raise Refusal(
             RefusalCode.OUTSIDE_SCOPE,
-            f"{carrier.name} hands in nothing of {', '.join(sorted(sites)) or 'no site'}",
+            f"{carrier.name} hands in nothing {named}",
             hint=_HAND_IN,
+        )
+
+
+def _demand_office(carrier: Principal | None, event: Event, book: Book) -> None:
+    """Do nothing unless an operator hands in what sites and licences are, whoever signed it.
+
+    A new parent, country or licence changes what is allowed; who gains by it does not bring it.
+
+    Raises:
+        Refusal: `forbidden`.
+    """
+    while isinstance(event, Correction):
+        corrected = book.event(EventId(event.corrects))
+        if corrected is None:
+            return
+        event = corrected
+    office = isinstance(event, SiteDeclared | LicenceGranted)
+    if office and carrier is not None and carrier.role is Account.OPERATOR:
+        raise Refusal(
+            RefusalCode.FORBIDDEN,
+            f"{carrier.name} hands in no declaration of a site and no licence",
+            hint="send it to an administrator, who enters it",
         )
 
 
