@@ -79,21 +79,27 @@ def spans_of(
     A chip that is there now, answering or silent, has been since its last stay began. A chip
     whose claim is contested here does not count here, now or before.
     """
-    by_chip: dict[str, list[Span]] = defaultdict(list)
+    once: dict[str, Span] = {}
+    often: dict[str, list[Span]] = {}
     for stay in stays:
-        by_chip[stay.chip_id].append((stay.from_ms, stay.until_ms))
-    if not by_chip:
-        here = (chip for chip in seen if chip.state is not ChipState.DISPUTED)
-        yield from ((chip.chip_id, (as_of_ms, as_of_ms)) for chip in here)
-        return
+        span = (stay.from_ms, stay.until_ms)
+        if once.setdefault(stay.chip_id, span) is not span:
+            often.setdefault(stay.chip_id, [once[stay.chip_id]]).append(span)
     for chip in seen:
+        before = often.pop(chip.chip_id, None)
+        latest = once.pop(chip.chip_id, None)
         if chip.state is ChipState.DISPUTED:
-            by_chip.pop(chip.chip_id, None)
             continue
-        began = max(by_chip.get(chip.chip_id, ()), default=(as_of_ms, as_of_ms))[0]
-        by_chip[chip.chip_id].append((began, as_of_ms))
-    for chip_id, spans in by_chip.items():
-        yield from ((chip_id, span) for span in _merged(spans))
+        if before is not None:
+            for span in _merged([*before, (max(before)[0], as_of_ms)]):
+                yield chip.chip_id, span
+        elif latest is not None:
+            yield chip.chip_id, (latest[0], max(latest[1], as_of_ms))
+        else:
+            yield chip.chip_id, (as_of_ms, as_of_ms)
+    for chip_id, span in once.items():  # no longer here
+        for merged in _merged(often.get(chip_id, [span])):
+            yield chip_id, merged
 
 
 def _merged(spans: list[Span]) -> list[Span]:

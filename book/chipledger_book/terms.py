@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Final, NewType
 
 import msgspec
@@ -65,6 +66,7 @@ class Document(Record, frozen=True, kw_only=True):
     title: Text = ""
 
 
+@lru_cache(maxsize=10_000)
 def day_of(at_ms: int) -> date:
     """Return the UTC calendar day of a Unix time in milliseconds."""
     return datetime.fromtimestamp(at_ms // 1000, tz=UTC).date()

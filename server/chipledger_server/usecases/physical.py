@@ -6,7 +6,7 @@ seen later on another host has moved and is no longer here; a chip claimed on tw
 is disputed where the claim does not count.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -145,20 +145,14 @@ def settle(
     """
     held = tuple(claims)
     elsewhere = _newest(rivals, held, disputed)
-    standings = [
-        _standing(claim, elsewhere, disputed, patience=patience, at_ms=at_ms) for claim in held
-    ]
-    return tuple(
-        Settled(
-            claim=claim,
-            standing=standing,
-            grade=grade_of(
-                listed=standing is not Standing.UNCOUNTED,
-                signed=patience.signed(claim.signed_ms, at_ms),
-            ),
-        )
-        for claim, standing in zip(held, standings, strict=True)
-    )
+    silence = {until: patience.silent(until, at_ms) for until in {one.until_ms for one in held}}
+    found: list[Settled] = []
+    for claim in held:
+        standing = _standing(claim, elsewhere, disputed, silent=silence[claim.until_ms])
+        signed = claim.signed_ms is not None and patience.signed(claim.signed_ms, at_ms)
+        grade = grade_of(listed=standing is not Standing.UNCOUNTED, signed=signed)
+        found.append(Settled(claim=claim, standing=standing, grade=grade))
+    return tuple(found)
 
 
 def seen_chips(settled: Iterable[Settled]) -> tuple[SeenChip, ...]:
@@ -192,7 +186,7 @@ Sighting = tuple[int, str]
 def _newest(
     rivals: Iterable[Rival], held: Sequence[Claim], disputed: frozenset[tuple[int, str]]
 ) -> Mapping[int, Sequence[Sighting]]:
-    """Return of each chip the newest sightings that count, on two hosts at most.
+    """Return of each chip that is seen twice the newest sightings that count, on two hosts at most.
 
     Those of the site itself are among them. One outweighs the other, whoever asks: more hosts
     than two say nothing more, and there may be hundreds that claim one chip.
@@ -201,8 +195,12 @@ def _newest(
     for rival in rivals:
         if (rival.chip, rival.host) not in disputed:
             _keep(found[rival.chip], (rival.until_ms, rival.host))
-    for claim in held:
-        if claim.chip is not None and (claim.chip, claim.host) not in disputed:
+    several = {chip for chip, times in Counter(one.chip for one in held).items() if times > 1}
+    several |= found.keys()
+    for claim in held if several else ():
+        if claim.chip not in several or claim.chip is None:
+            continue
+        if (claim.chip, claim.host) not in disputed:
             _keep(found[claim.chip], (claim.until_ms, claim.host))
     return found
 
@@ -221,20 +219,13 @@ def _standing(
     elsewhere: Mapping[int, Sequence[Sighting]],
     disputed: frozenset[tuple[int, str]],
     *,
-    patience: Patience,
-    at_ms: int,
+    silent: bool,
 ) -> Standing:
-    countable = claim.reading in (Reading.READ, Reading.LOST)
-    if claim.chip is None or not countable:
+    if claim.chip is None or claim.reading not in (Reading.READ, Reading.LOST):
         return Standing.UNCOUNTED
-    if (claim.chip, claim.host) in disputed:
+    if disputed and (claim.chip, claim.host) in disputed:
         return Standing.DISPUTED
-    if any(
-        one > (claim.until_ms, claim.host)
-        for one in elsewhere.get(claim.chip, ())
-        if one[1] != claim.host
-    ):
+    others = elsewhere.get(claim.chip)
+    if others and any(one > (claim.until_ms, claim.host) for one in others if one[1] != claim.host):
         return Standing.MOVED
-    if claim.reading is Reading.LOST or patience.silent(claim.until_ms, at_ms):
-        return Standing.SILENT
-    return Standing.PRESENT
+    return Standing.SILENT if silent or claim.reading is Reading.LOST else Standing.PRESENT

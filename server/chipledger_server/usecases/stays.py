@@ -146,16 +146,22 @@ class Histories:
         seen: dict[int, list[Elsewhere]] = defaultdict(list)
         for one in elsewhere:
             seen[one.chip].append(one)
+        doubtful = self.doubtful()
         joined: dict[tuple[int, str, str], list[_Open]] = defaultdict(list)
+        found: list[_Open] = []
         for piece in self._pieces:
+            if piece.chip not in doubtful:
+                found.append(piece)
+                continue
             before = joined[piece.chip, piece.run.host, piece.run.site]
             if piece.after_gap and not _was_elsewhere(piece, before[-1], seen[piece.chip]):
                 before[-1].until_ms, before[-1].device = piece.until_ms, piece.device
             else:
                 before.append(piece)
+        found += (piece for pieces in joined.values() for piece in pieces)
+        found.sort(key=lambda piece: (piece.chip, piece.from_ms, piece.run.host))
         grades, names = _Grades(signed), ModelNames(catalogue)
-        found = [_stay(piece, grades, names) for pieces in joined.values() for piece in pieces]
-        return sorted(found, key=lambda stay: (int(stay.chip_id), stay.from_ms, stay.host))
+        return [_stay(piece, grades, names) for piece in found]
 
 
 def _was_elsewhere(piece: _Open, before: _Open, seen: Sequence[Elsewhere]) -> bool:
@@ -175,7 +181,7 @@ class _Grades:
 
     def signed(self, piece: _Open) -> bool:
         """Tell whether a chip signed for itself during a piece."""
-        return any(
+        return bool(self._runs) and any(
             run.since_ms <= piece.until_ms and run.until_ms >= piece.from_ms
             for run in self._runs.get((piece.chip, piece.run.host), ())
         )

@@ -1,12 +1,30 @@
 """Sightings at a time: what the newest inventory of each host of a site holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Select, and_, case, func, literal, or_, select, union_all
+from msgspec.structs import replace
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    BindParameter,
+    Connection,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from chipledger_server.adapters import schema
+from chipledger_server.adapters.reads.plain import Plain
 from chipledger_server.usecases.physical import Claim, Reading, Rival
 from chipledger_server.usecases.reading import When
 
@@ -14,6 +32,16 @@ _HOSTS = schema.hosts.c
 _RUNS = schema.presence.c
 _DEVICES = schema.inventory_chips
 _COUNTED = (Reading.READ, Reading.LOST)
+_READINGS = {str(reading): reading for reading in Reading}
+_MOST_PARAMETERS = 10_000
+AT, SITE, HOST = (
+    bindparam("at", type_=BigInteger, required=False),
+    bindparam("site", type_=Text, required=False),
+    bindparam("host", type_=Text, required=False),
+)
+"""Parameters of plain queries: up to when, of which site, of which host."""
+Time = int | BindParameter[Any]
+_Name = str | BindParameter[Any] | None
 _RUN_COLUMNS = (_RUNS.host, _RUNS.site, _RUNS.inventory, _RUNS.since_ms, _RUNS.held)
 
 
@@ -22,7 +50,10 @@ def newest_runs(when: When, *, site: str | None = None, host: str | None = None)
 
     One look into the index of runs for each host of the site, whatever else is in the database.
     """
-    at = when.seen_until_ms
+    return _newest(when.seen_until_ms, site=site, host=host)
+
+
+def _newest(at: Time, *, site: _Name = None, host: _Name = None) -> Select[Any]:
     run = schema.presence.alias("newest").c
     newest = (
         select(run.id)
@@ -50,30 +81,50 @@ def claims(
     Behind a failed scan stand the chips that the last good one listed: nobody saw them go. They
     are *lost*: named, and without an answer.
     """
-    runs = _holding(when, site=site, host=host)
+    query = _claiming(by_site=site is not None, by_host=host is not None)
+    rows = query.rows(connection, at=when.seen_until_ms, site=site, host=host)
+    lacking = {row[1] for row in rows if row[1] is not None and not row[9]}
+    later = later_pdi(connection, lacking, when)
+    found = [_claim(row, later) for row in rows]
+    if not any(row[0] for row in rows):
+        return found
+    return _with_held([(claim, row[0]) for claim, row in zip(found, rows, strict=True)])
+
+
+@lru_cache
+def _claiming(*, by_site: bool, by_host: bool) -> Plain:
+    """Return the query of claims: whether only held still, then a claim, member by member."""
+    runs = _holding(by_site=by_site, by_host=by_host)
     devices = _DEVICES.c
-    query = (
+    return Plain(
         select(
-            runs.c.host,
+            runs.c.suspended,
+            devices.chip,
             runs.c.site,
+            runs.c.host,
+            devices.index,
+            devices.state,
             runs.c.since_ms,
             runs.c.until_ms,
-            runs.c.suspended,
-            _signed(runs.c.host, when.seen_until_ms).label("signed_ms"),
-            *devices,
+            devices.uuid,
+            devices.pdi,
+            devices.serial,
+            devices.board_part,
+            devices.name,
+            devices.device,
+            devices.subsystem,
+            devices.bdf,
+            _signed(runs.c.host),
         )
         .select_from(runs.join(_DEVICES, devices.inventory == runs.c.inventory))
         .order_by(runs.c.host, runs.c.suspended, devices.index)
     )
-    found = connection.execute(query).mappings().all()
-    rows = found if not any(row["suspended"] for row in found) else _with_suspended(found)
-    later = later_pdi(connection, rows, when)
-    return [_claim(row, later) for row in rows]
 
 
-def _holding(when: When, *, site: str | None = None, host: str | None = None) -> CTE:
+def _holding(*, by_site: bool, by_host: bool = False) -> CTE:
     """Return the newest run of each host, and once more with the inventory it still holds."""
-    runs = newest_runs(when, site=site, host=host).cte("newest_runs")
+    newest = _newest(AT, site=SITE if by_site else None, host=HOST if by_host else None)
+    runs = newest.cte("newest_runs")
     named = (runs.c.host, runs.c.site, runs.c.since_ms, runs.c.until_ms)
     return union_all(
         select(*named, runs.c.inventory, literal(0).label("suspended")),
@@ -81,73 +132,84 @@ def _holding(when: When, *, site: str | None = None, host: str | None = None) ->
     ).cte("runs")
 
 
-def _with_suspended(found: Sequence[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
+def _with_held(found: Sequence[tuple[Claim, int]]) -> list[Claim]:
     """Return each device once: as the newest inventory has it, else as a chip it held before.
 
-    A suspended chip takes the line of the device that the PCI bus still shows at its address.
+    A chip held before takes the line of the device that the PCI bus still shows at its address.
     """
-    rows: list[Mapping[Any, Any]] = []
-    for _, group in groupby(found, key=lambda row: row["host"]):
+    claims: list[Claim] = []
+    for _, group in groupby(found, key=lambda one: one[0].host):
         of_host = list(group)
-        newest = [row for row in of_host if not row["suspended"]]
-        named = {row["chip"] for row in newest}
-        before = [
-            row
-            for row in of_host
-            if row["suspended"]
-            and row["chip"] is not None
-            and row["chip"] not in named
-            and row["state"] in _COUNTED
+        newest = [claim for claim, before in of_host if not before]
+        named = {claim.chip for claim in newest}
+        held = [
+            claim
+            for claim, before in of_host
+            if before
+            and claim.chip is not None
+            and claim.chip not in named
+            and claim.reading in _COUNTED
         ]
-        taken = {row["bdf"] for row in before}
-        newest = [
-            row for row in newest if row["state"] != Reading.UNIDENTIFIED or row["bdf"] not in taken
+        taken = {claim.bdf for claim in held}
+        first = 1 + max((claim.place for claim in newest), default=-1)
+        claims += [
+            claim
+            for claim in newest
+            if claim.reading is not Reading.UNIDENTIFIED or claim.bdf not in taken
         ]
-        first = 1 + max((row["index"] for row in of_host if not row["suspended"]), default=-1)
-        rows += newest
-        rows += [
-            {**row, "index": place, "state": Reading.LOST}
-            for place, row in enumerate(before, start=first)
+        claims += [
+            replace(claim, place=place, reading=Reading.LOST)
+            for place, claim in enumerate(held, start=first)
         ]
-    return rows
+    return claims
 
 
 def rivals(connection: Connection, when: When, *, site: str) -> list[Rival]:
-    """Return the sightings, anywhere, of chips that hosts of a site hold, their own among them.
+    """Return the sightings by other hosts, anywhere, of chips that a host of a site holds.
 
-    Left out are those that ended before the site's own: they outweigh nothing, and a chip may
-    have any number of them.
+    Of chips that several hosts of the site hold, those by these hosts are among them. Left out
+    are those that ended before the site's own: they outweigh nothing, and a chip may have any
+    number of them.
     """
-    at = when.seen_until_ms
-    runs = _holding(when, site=site)
+    rows = _rivalling().rows(connection, at=when.seen_until_ms, site=site)
+    return [Rival(chip=chip, host=host, until_ms=until_ms) for chip, host, until_ms in rows]
+
+
+@lru_cache
+def _rivalling() -> Plain:
+    """Return the query of rivals: chip, host, and until when."""
+    runs = _holding(by_site=True)
     devices = _DEVICES.alias("devices")
     # Each chip once, however many hosts of the site hold it: else every pair of them is read.
     mine = (
-        select(devices.c.chip, func.min(runs.c.until_ms).label("until_ms"))
+        select(
+            devices.c.chip,
+            func.min(runs.c.until_ms).label("until_ms"),
+            func.min(runs.c.host).label("first_host"),
+            func.max(runs.c.host).label("last_host"),
+        )
         .join(runs, devices.c.inventory == runs.c.inventory)
         .where(devices.c.chip.is_not(None))
         .group_by(devices.c.chip)
         .cte("mine")
     )
     other = _DEVICES.alias("other")
+    another = or_(_RUNS.host != mine.c.first_host, _RUNS.host != mine.c.last_host)
     seen = (
-        select(other.c.chip, _RUNS.host, until_of(at).label("until_ms"))
+        select(other.c.chip, _RUNS.host, until_of(AT).label("until_ms"))
         .select_from(
             mine.join(other, other.c.chip == mine.c.chip)
             .join(schema.presence, _RUNS.inventory == other.c.inventory)
             .join(schema.hosts, _HOSTS.id == _RUNS.host)
         )
-        .where(_RUNS.since_ms <= at, other.c.state.in_(_COUNTED))
+        .where(another, _RUNS.since_ms <= AT, other.c.state.in_(_COUNTED))
     )
     # Apart, because a database looks up either by index, and one or the other by none.
     running = seen.where(_RUNS.until_ms.is_(None))
     ended = seen.where(_RUNS.until_ms >= mine.c.until_ms)
     either = union_all(running, ended).subquery().c
-    query = select(either.chip, either.host, func.max(either.until_ms).label("until_ms"))
-    return [
-        Rival(chip=row.chip, host=row.host, until_ms=row.until_ms)
-        for row in connection.execute(query.group_by(either.chip, either.host))
-    ]
+    query = select(either.chip, either.host, func.max(either.until_ms))
+    return Plain(query.group_by(either.chip, either.host))
 
 
 def disputed(connection: Connection, when: When, *, site: str) -> frozenset[tuple[int, str]]:
@@ -155,14 +217,20 @@ def disputed(connection: Connection, when: When, *, site: str) -> frozenset[tupl
 
     Claims of other hosts on the same chips are among them: they do not outweigh ours.
     """
-    at = when.seen_until_ms
-    runs = _holding(when, site=site)
+    return frozenset(_disputing().rows(connection, at=when.seen_until_ms, site=site))
+
+
+@lru_cache
+def _disputing() -> Plain:
+    """Return the query of disputes: chip and host of the claim that does not count."""
+    runs = _holding(by_site=True)
     disputes = schema.disputes.c
     chips = select(_DEVICES.c.chip).join(runs, runs.c.inventory == _DEVICES.c.inventory)
-    query = select(disputes.chip, disputes.host).where(
-        disputes.chip.in_(chips), disputes.since_ms <= at, _open(disputes.until_ms, at)
+    return Plain(
+        select(disputes.chip, disputes.host).where(
+            disputes.chip.in_(chips), disputes.since_ms <= AT, _open(disputes.until_ms, AT)
+        )
     )
-    return frozenset((row.chip, row.host) for row in connection.execute(query))
 
 
 def downtime(connection: Connection, when: When) -> list[tuple[int, int]]:
@@ -172,21 +240,21 @@ def downtime(connection: Connection, when: When) -> list[tuple[int, int]]:
     return [(row.from_ms, row.to_ms) for row in connection.execute(query)]
 
 
-def until_of(at: int) -> Any:  # noqa: ANN401 - an SQL expression
+def until_of(at: Time) -> Any:  # noqa: ANN401 - an SQL expression
     """Return the end of a run as known at a time: of a running one, its host's newest report."""
     end = func.coalesce(_RUNS.until_ms, _HOSTS.fresh_ms, _RUNS.since_ms)
-    return case((end > at, literal(at)), else_=end)
+    return case((end > at, literal(at) if isinstance(at, int) else at), else_=end)
 
 
-def _signed(host: Any, at: int) -> Any:  # noqa: ANN401 - SQL expressions
+def _signed(host: Any) -> Any:  # noqa: ANN401 - SQL expressions
     """Return when, up to a time, a device's own signature last arrived from a host.
 
     Inside a run of signatures none was ever too old, so any moment of it stands for its last.
     """
     run = schema.signatures.alias("signed").c
     return (
-        select(case((run.until_ms > at, literal(at)), else_=run.until_ms))
-        .where(run.chip == _DEVICES.c.chip, run.host == host, run.since_ms <= at)
+        select(case((run.until_ms > AT, AT), else_=run.until_ms))
+        .where(run.chip == _DEVICES.c.chip, run.host == host, run.since_ms <= AT)
         .order_by(run.since_ms.desc())
         .limit(1)
         .correlate(_DEVICES)
@@ -195,18 +263,16 @@ def _signed(host: Any, at: int) -> Any:  # noqa: ANN401 - SQL expressions
     )
 
 
-def _open(column: Any, at: int) -> Any:  # noqa: ANN401 - SQL expressions
+def _open(column: Any, at: Time) -> Any:  # noqa: ANN401 - SQL expressions
     return or_(column.is_(None), column > at)
 
 
-def later_pdi(
-    connection: Connection, rows: Sequence[Mapping[Any, Any]], when: When
-) -> dict[int, str]:
+def later_pdi(connection: Connection, chips: Collection[int], when: When) -> dict[int, str]:
     """Return the PDI, learnt by other reports, of chips whose inventory does not give it.
 
     A driver upgrade that adds the PDI is the same chip; receipts name chips by it.
     """
-    lacking = sorted({row["chip"] for row in rows if row["chip"] is not None and not row["pdi"]})
+    lacking = sorted(chips)
     aliases = schema.chip_aliases.c
     found: dict[int, str] = {}
     for start in range(0, len(lacking), _MOST_PARAMETERS):
@@ -225,25 +291,25 @@ def later_pdi(
     return found
 
 
-_MOST_PARAMETERS = 10_000
-
-
-def _claim(row: Mapping[Any, Any], later: Mapping[int, str]) -> Claim:
+def _claim(row: tuple[Any, ...], later: Mapping[int, str]) -> Claim:
+    """Return a claim from a row of `_claiming`."""
+    _, chip, site, host, place, state, since_ms, until_ms, uuid, pdi, serial, *rest = row
+    board_part, name, device, subsystem, bdf, signed_ms = rest
     return Claim(
-        chip=row["chip"],
-        site=row["site"],
-        host=row["host"],
-        place=row["index"],
-        reading=Reading(row["state"]),
-        since_ms=row["since_ms"],
-        until_ms=row["until_ms"],
-        uuid=row["uuid"],
-        pdi=row["pdi"] or later.get(row["chip"]),
-        serial=row["serial"],
-        board_part=row["board_part"],
-        name=row["name"],
-        device=row["device"],
-        subsystem=row["subsystem"],
-        bdf=row["bdf"],
-        signed_ms=row["signed_ms"],
+        chip=chip,
+        site=site,
+        host=host,
+        place=place,
+        reading=_READINGS[state],
+        since_ms=since_ms,
+        until_ms=until_ms,
+        uuid=uuid,
+        pdi=pdi or later.get(chip),
+        serial=serial,
+        board_part=board_part,
+        name=name,
+        device=device,
+        subsystem=subsystem,
+        bdf=bdf,
+        signed_ms=signed_ms,
     )

@@ -6,6 +6,7 @@ host reported without and again soon after, all sightings are read: it may have 
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, select
@@ -13,7 +14,8 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 from chipledger_book.catalogue import ObservedModel
 from chipledger_book.physical import Stay
 from chipledger_server.adapters import schema
-from chipledger_server.adapters.reads.sightings import downtime, later_pdi, until_of
+from chipledger_server.adapters.reads.plain import Plain
+from chipledger_server.adapters.reads.sightings import AT, SITE, downtime, later_pdi, until_of
 from chipledger_server.usecases.physical import Patience, Reading
 from chipledger_server.usecases.reading import When
 from chipledger_server.usecases.stays import (
@@ -37,10 +39,16 @@ T = TypeVar("T")
 def stays(connection: Connection, when: When, *, site: str, rule: StayRule) -> list[Stay]:
     """Return the stays of chips on hosts of a site, while these stood there."""
     own = _RUNS.site == site
-    inventories = select(_RUNS.inventory).where(own, _RUNS.since_ms <= when.seen_until_ms)
     hosts = select(_RUNS.host).where(own, _RUNS.since_ms <= when.seen_until_ms)
-    devices = _devices(connection, when, _DEVICES.inventory.in_(inventories))
+    rows = _listing_of_site().rows(connection, site=site, at=when.seen_until_ms)
+    devices = _devices(connection, when, rows)
     return _joined(connection, when, rule, runs=own, hosts=hosts, devices=devices)
+
+
+@lru_cache
+def _listing_of_site() -> Plain:
+    shown = select(_RUNS.inventory).where(_RUNS.site == SITE, _RUNS.since_ms <= AT)
+    return Plain(_listing(_DEVICES.inventory.in_(shown)))
 
 
 def stays_of(
@@ -50,7 +58,8 @@ def stays_of(
     found: list[Stay] = []
     chips = _named(connection, when, names)
     for part in _parts(sorted(chips)):
-        devices = _devices(connection, when, _DEVICES.chip.in_(part))
+        rows = connection.execute(_listing(_DEVICES.chip.in_(part))).all()
+        devices = _devices(connection, when, rows)
         listing = select(_DEVICES.inventory).where(_DEVICES.chip.in_(part))
         hosts = select(_RUNS.host).where(
             _RUNS.inventory.in_(listing), _RUNS.since_ms <= when.seen_until_ms
@@ -92,26 +101,37 @@ def _runs(connection: Connection, when: When, condition: ColumnElement[bool]) ->
     return [HostRun(*row) for row in connection.execute(query)]
 
 
+def _listing(condition: ColumnElement[bool]) -> Select[Any]:
+    """Return the query for the chips of inventories: what was read, and no view contradicted."""
+    return select(
+        _DEVICES.inventory,
+        _DEVICES.chip,
+        _DEVICES.uuid,
+        _DEVICES.pdi,
+        _DEVICES.serial,
+        _DEVICES.device,
+        _DEVICES.subsystem,
+        _DEVICES.board_part,
+        _DEVICES.name,
+    ).where(condition, _DEVICES.state == Reading.READ, _DEVICES.chip.is_not(None))
+
+
 def _devices(
-    connection: Connection, when: When, condition: ColumnElement[bool]
+    connection: Connection, when: When, rows: Sequence[Sequence[Any]]
 ) -> dict[bytes, list[Device]]:
-    """Return the chips of inventories: what was read, and no view contradicted."""
-    query = select(schema.inventory_chips).where(
-        condition, _DEVICES.state == Reading.READ, _DEVICES.chip.is_not(None)
-    )
-    rows = connection.execute(query).mappings().all()
-    later = later_pdi(connection, rows, when)
+    """Return the chips of inventories, from rows of `_listing`."""
+    later = later_pdi(connection, {row[1] for row in rows if not row[3]}, when)
     found: dict[bytes, list[Device]] = defaultdict(list)
-    for row in rows:
-        model = ObservedModel(
-            device=row["device"],
-            subsystem=row["subsystem"],
-            board_part=row["board_part"],
-            name=row["name"],
-        )
-        pdi = row["pdi"] or later.get(row["chip"])
-        device = Device(row["chip"], row["uuid"], pdi, row["serial"], model)
-        found[row["inventory"]].append(device)
+    models: dict[tuple[Any, ...], ObservedModel] = {}
+    for inventory, chip, uuid, pdi, serial, *observed in rows:
+        key = tuple(observed)
+        model = models.get(key)
+        if model is None:
+            device, subsystem, board_part, name = key
+            model = models[key] = ObservedModel(
+                device=device, subsystem=subsystem, board_part=board_part, name=name
+            )
+        found[inventory].append(Device(chip, uuid, pdi or later.get(chip), serial, model))
     return found
 
 

@@ -169,6 +169,7 @@ class Balances:
         self._sides: dict[str, AtSite] = {}
         self._books: dict[str, Book] = {}
         self._unstable: set[str] = set()
+        self._position = snapshot.position(when)
         self.question = Question(as_of_ms=when.as_of_ms, known_at_ms=when.known_at_ms)
 
     @property
@@ -239,15 +240,14 @@ class Balances:
 
     def position(self) -> Position | None:
         """Return how far this look reaches."""
-        return self._snapshot.position(self._when)
+        return self._position
 
     def touched(self, since: Position) -> Touched:
         """Return what was written since a position."""
-        until = self._snapshot.position(self._when)
-        if until is None:
+        if self._position is None:
             message = "only a look at everything that there is follows another"
             raise ValueError(message)
-        return self._snapshot.touched(since, until)
+        return self._snapshot.touched(since, self._position)
 
     def settled(self, site: str) -> tuple[Settled, ...]:
         """Return what every device of a site's hosts comes to."""
