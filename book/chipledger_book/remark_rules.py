@@ -81,7 +81,22 @@ def _confirmed_problems(event: Confirmed, book: Book) -> Iterator[Problem]:
     party = _party(first, book)
     if party is not None and party != event.party:
         yield _unfit("party", f"the other side of it is {party}, not {event.party}")
+    if event.document is None and event.party in own_parties(first, book):
+        yield Problem(
+            code=Code.STATEMENT_CONTRADICTS,
+            where="party",
+            detail=f"{event.party} runs or owns the site that it left",
+            hint="one side cannot be the other one as well; an auditor may accept a paper of it",
+        )
     yield from _early(first, event)
+
+
+def own_parties(first: Event, book: Book) -> frozenset[str]:
+    """Return who is one side of what leaves a site for outside, and so cannot be the other."""
+    if not isinstance(first, Shipped | RmaOut | RmaIn) or not book.declarations(first.site):
+        return frozenset()
+    site = book.site(first.site, first.occurred_at_ms)
+    return frozenset({site.operator.id, site.consignee.id, site.ultimate_parent.id})
 
 
 def _party(first: Event, book: Book) -> str | None:

@@ -42,7 +42,7 @@ from chipledger_book.movements import (
     Unstored,
 )
 from chipledger_book.parties import Site
-from chipledger_book.remark_rules import OTHER_SIDE
+from chipledger_book.remark_rules import OTHER_SIDE, own_parties
 from chipledger_book.terms import EventId
 
 _OPERATOR: Final = frozenset({Role.OPERATOR})
@@ -144,6 +144,13 @@ def _problems(
             where=f"{where}.party",
             detail=f"the {statement.role} of it is {wanted}, not {statement.party}",
             hint="let that party speak, or correct the event if it names the wrong one",
+        )
+    if statement.role is other and statement.party == wanted in own_parties(event, book):
+        yield Problem(
+            code=Code.STATEMENT_CONTRADICTS,
+            where=f"{where}.party",
+            detail=f"{statement.party} runs or owns the site that it left",
+            hint="one side cannot be the other one as well; an auditor may accept a paper of it",
         )
     yield from _contradictions(statement, before, where)
     yield from _times(statement, event, now_ms=now_ms, where=where)

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from msgspec.structs import replace
 
 from chipledger_book.admission import problems
 from chipledger_book.errors import Code
@@ -99,6 +100,16 @@ def codes(event: Event, *before: Event) -> list[Code]:
         (confirmed(RMA, Role.SHIPPER), (received(8), RMA), Code.ANSWER_DOES_NOT_FIT),
         (confirmed(RMA, party="somebody"), (received(8), RMA), Code.ANSWER_DOES_NOT_FIT),
         (confirmed(RMA), (received(8),), Code.ANSWER_DOES_NOT_FIT),
+        (
+            confirmed(replace(GONE, consignee="acme"), Role.CONSIGNEE, "acme"),
+            (received(8), replace(GONE, consignee="acme")),
+            Code.STATEMENT_CONTRADICTS,
+        ),
+        (
+            confirmed(replace(RMA, vendor="acme"), party="acme"),
+            (received(8), replace(RMA, vendor="acme")),
+            Code.STATEMENT_CONTRADICTS,
+        ),
         (destroyed(party="acme"), (received(8),), Code.WITNESS_NOT_INDEPENDENT),
         (
             Decommissioned(

@@ -102,6 +102,11 @@ def test_both_sides_and_an_auditor_may_stand_behind_an_event(
         (RMA, word(Role.OPERATOR, "nvidia"), Code.STATEMENT_BY_WRONG_PARTY),
         (GONE, word(Role.CONSIGNEE, "acme"), Code.STATEMENT_BY_WRONG_PARTY),
         (licence("D-9"), word(Role.CONSIGNEE, "buyer"), Code.STATEMENT_BY_WRONG_PARTY),
+        (
+            replace(GONE, consignee="acme"),
+            word(Role.CONSIGNEE, "acme"),
+            Code.STATEMENT_CONTRADICTS,
+        ),
         (RMA, word(Role.VENDOR, "nvidia", at=APRIL - 400_000), Code.STATEMENT_BEFORE_EVENT),
         (RMA, word(Role.VENDOR, "nvidia", at=NOW + 400_000), Code.STATEMENT_IN_FUTURE),
     ],
