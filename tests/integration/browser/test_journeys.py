@@ -134,7 +134,7 @@ def test_filter_and_sort_without_a_script(visit: Visit, auditor: str) -> None:
     """By form and by link."""
     page = visit.page
     visit.log_in(auditor)
-    rows = page.locator("tbody tr")
+    rows = page.locator("table.sites tbody tr")
     expect(rows).to_have_count(2)
     page.get_by_role("link", name="Site", exact=True).click()
     expect(rows.first).to_contain_text("Johor")
