@@ -21,7 +21,7 @@ from chipledger_server.usecases.book.reconcile import SiteBalance
 from chipledger_server.usecases.periods.showing import DuePage, PeriodDetail, PeriodsPage
 from chipledger_server.usecases.showing import sites
 from chipledger_server.usecases.showing.waits import WaitsPage
-from chipledger_server.web.api import drill, rules, samples
+from chipledger_server.web.api import closing, drill, rules, samples
 from chipledger_server.web.api.cases import StepAsked
 from chipledger_server.web.api.entering import EntryAnswer, EntryRefused
 from chipledger_server.web.api.imports import ImportRefused
@@ -53,6 +53,7 @@ ANSWERS: Final[tuple[Any, ...]] = (
     *rules.STRUCTS,
     *drill.STRUCTS,
     *samples.STRUCTS,
+    *closing.STRUCTS,
     sites.SitesPage,
     sites.SiteDetail,
     PeriodsPage,

@@ -22,6 +22,7 @@ from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.web.api import (
     cases,
+    closing,
     drill,
     entering,
     fleet,
@@ -133,6 +134,7 @@ def api_router() -> Router:
             *(fleet.hosts, fleet.host, fleet.host_chain, fleet.chips, fleet.chip),
             *(results.host_result, results.result_key),
             *(periods.periods, periods.period, periods.document, periods.report, periods.due),
+            *closing.ROUTES,
             imports.imports,
             *entering.ROUTES,
             *parties.ROUTES,

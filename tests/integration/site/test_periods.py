@@ -241,7 +241,7 @@ def test_reports_are_downloads_of_the_page(door: Door, form: str) -> None:
 
 
 def test_receipts_under_the_exception_bring_their_notices(door: Door) -> None:
-    """The copy for each, and the notice of the receipt that exhausted the limit; on the page too."""
+    """The copy for each, and the notice of the receipt that exhausted it; on the page too."""
     (last,) = door.scene.enter(received(1_700, at=ms(2026, 5)))
     door.scene.sequence()
 
