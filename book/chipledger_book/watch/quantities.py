@@ -38,6 +38,7 @@ class _Use:
 
     Attributes:
         key: names the bound.
+        name: the same in words.
         subject: who has it.
         sites: sites that use it.
         limit: how much it allows, in its own unit.
@@ -48,6 +49,7 @@ class _Use:
     """
 
     key: str
+    name: str
     subject: str
     sites: tuple[str, ...]
     limit: int
@@ -79,6 +81,7 @@ def _cap(group: GroupView, kind: FactKind, use: _Use) -> Found:
             owner=Owner(role=Role.CONSIGNEE, party=use.subject),
             extra_tpp=over,
             detail={
+                "of": use.name,
                 "limit": use.limit,
                 "used": use.used,
                 "limit_tpp": use.limit_tpp,
@@ -98,6 +101,7 @@ def _uses(group: GroupView) -> Iterator[_Use]:
         for ceiling in report.ceilings:
             yield _Use(
                 key=f"{ceiling.ceiling}:{ceiling.subject}:{ceiling.window}",
+                name=f"{ceiling.ceiling}, {ceiling.window}",
                 subject=ceiling.subject,
                 sites=ceiling.sites,
                 limit=ceiling.limit_tpp,
@@ -112,6 +116,7 @@ def _line(licence: LicenceUse, line: LineUse, consignee: str) -> _Use:
     model = line.sku or "any"
     return _Use(
         key=f"{licence.issuer}:{licence.number}:{licence.valid_from}:{model}",
+        name=f"{licence.number}, {line.sku or 'any model'}",
         subject=consignee,
         sites=(),
         limit=line.limit,

@@ -48,10 +48,15 @@ def _day(value: Value) -> str:
 
 
 def _over_limit(detail: Detail) -> str:
-    limit, used = detail.get("limit"), detail.get("used")
-    if limit is None:
+    if detail.get("limit") is None:
         return f"No licence line or ceiling has room for {_chips(detail)}."
-    return f"{used} are used of a limit of {limit}: {detail['tpp']} TPP are beyond it."
+    return f"{_use(detail)}: {detail['tpp']} TPP are beyond it."
+
+
+def _use(detail: Detail) -> str:
+    """Return how much of which limit is used."""
+    of = f" ({detail['of']})" if detail.get("of") else ""
+    return f"{detail['used']} are used of a limit of {detail['limit']}{of}"
 
 
 def _late_event(detail: Detail) -> str:
@@ -385,7 +390,7 @@ _RESTING: Final[Mapping[FactKind, Words]] = {
 
 _QUANTITIES: Final[Mapping[FactKind, Words]] = {
     FactKind.CAP_NEAR: Words(
-        sentence=lambda d: f"{d['used']} are used of a limit of {d['limit']}.",
+        sentence=lambda d: f"{_use(d)}.",
         innocent=("the licence is used as it was meant to be",),
         who=_CONSIGNEE,
         do="Apply for more before the next delivery.",

@@ -132,7 +132,7 @@ def test_the_page_says_who_must_do_what(waiting: Scene) -> None:
 
     assert "acme" in said
     assert "receive what was shipped" in said
-    assert "3 days" in said
+    assert "3 d" in said
     assert "running" not in said.split("Because of")[1]
 
 

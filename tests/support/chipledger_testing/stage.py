@@ -41,6 +41,8 @@ silence_intervals = 3
 silence_min_s = {silence}
 [evidence]
 test_roots_file = "{folder}/test-roots"
+[watch]
+every_s = {watch}
 """
 
 AGENT_CONFIG: Final = """\
@@ -86,6 +88,7 @@ class Stage:
         port: port of the collector; 0 lets the kernel choose.
         interval_s: seconds between two tokens of a host.
         silence_s: seconds after which a host is silent.
+        watch_s: seconds between two rounds of looking for who is late.
         url: address of the collector, once it runs.
     """
 
@@ -93,6 +96,7 @@ class Stage:
     port: int = 0
     interval_s: int = INTERVAL_S
     silence_s: int = SILENCE_S
+    watch_s: int = 300
     url: str = ""
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _codes: dict[str, Path] = field(default_factory=dict)
@@ -117,6 +121,7 @@ class Stage:
                 port=self.port,
                 interval=self.interval_s,
                 silence=self.silence_s,
+                watch=self.watch_s,
             ),
         )
         self.write("test-roots", "".join(f"{root.spki_sha256}\n" for root in PKI.pins.roots))
@@ -174,6 +179,21 @@ class Stage:
         if status != HTTPStatus.OK:
             raise StageError(f"GET {path} was answered {status}: {body.decode()[:500]}")
         return json.loads(body)
+
+    def post(self, path: str, token: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """Send the API what somebody says, as JSON or as bytes of it, and return its answer."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        head = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        status, answer = self._ask("POST", path, head, raw)
+        if status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
+            raise StageError(f"POST {path} was answered {status}: {answer.decode()[:500]}")
+        return json.loads(answer)
+
+    def sign(self, *arguments: str) -> str:
+        """Run one `chipledger-sign` command, as a party on a machine of its own."""
+        return self._finish(
+            [sys.executable, "-m", "chipledger_audit.sign_cli", *arguments], text=None
+        )
 
     def wait(self, what: str, ready: Callable[[], bool], *, timeout_s: int = START_S) -> None:
         """Return once `ready` holds; every process must stay alive meanwhile.
@@ -277,9 +297,14 @@ class Stage:
             return False
 
     def _get(self, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        return self._ask("GET", path, headers)
+
+    def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
         try:
-            connection.request("GET", path, headers=dict(headers))
+            connection.request(method, path, body=body, headers=dict(headers))
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

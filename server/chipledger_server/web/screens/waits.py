@@ -11,7 +11,6 @@ from chipledger_server.usecases.access import demand_site
 from chipledger_server.usecases.reading import WaitsAsked, WaitState
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing.waiting import count_overdue, place_of, waiting
-from chipledger_server.usecases.showing.waits import days
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages, Travel
 from chipledger_server.web.screens.asking import ScreenRequest, html
@@ -61,7 +60,6 @@ def late(
         more=None if more is None else ".".join(map(str, place_of(more))),
         overdue=overdue,
         looked_ms=looked_ms,
-        days=days,
     )
     return html(page)
 

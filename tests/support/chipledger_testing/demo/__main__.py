@@ -6,15 +6,20 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chipledger_book.events import encode_event
 from chipledger_testing.demo import narrate
+from chipledger_testing.demo.acts import Acts
+from chipledger_testing.demo.people import People
 from chipledger_testing.demo.story import PLANTED_FINDINGS, Host, Story, tell
 from chipledger_testing.stage import INTERVAL_S, SILENCE_S, Stage, StageError
 
 DRIVER = Path("/proc/driver/nvidia/version")
 REAL = "this-machine"
+WATCH_S = 4
 
 
 def main() -> int:
@@ -25,7 +30,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="port of the collector")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="chipledger-demo-"))
-    stage = Stage(folder=folder, port=arguments.port)
+    stage = Stage(folder=folder, port=arguments.port, watch_s=WATCH_S)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore the first
         signal.signal(number, signal.default_int_handler)
     try:
@@ -50,7 +55,9 @@ def _play(stage: Stage, *, once: bool) -> None:
     narrate.step("starting a collector on embedded SQLite")
     stage.start_collector()
     _keep_book(stage, story)
-    reader = stage.server("principal", "add", "demo-auditor", "--role", "auditor").split()[-1]
+    acts = Acts(stage=stage, people=People.hired(stage), now_ms=int(time.time() * 1000))
+    acts.deliver()
+    reader = acts.people.auditor.token
     watch = Watch(stage=stage, story=story, reader=reader)
     for number, host in enumerate(story.hosts, 1):
         narrate.progress(number, len(story.hosts), "hosts enrolled, and their agents started")
@@ -60,25 +67,46 @@ def _play(stage: Stage, *, once: bool) -> None:
         watch.look()
     _enrol_real(stage)
     _let_things_happen(stage, watch)
-    narrate.balances(stage.server("reconcile"))
-    names = {stage.host_id(host.name): host.name for host in story.hosts}
-    narrate.signatures(
-        {host.name: _round(stage, host, reader) for host in story.hosts},
-        [(one.label, one.site) for one in story.declared],
-    )
-    narrate.findings(stage.get("/api/v1/findings?state=open", reader)["items"], names)
-    link = stage.server("principal", "link", "demo-auditor", "--expires-in", "24h").split()[-1]
-    narrate.closing(stage.url, link, reader, story.planted)
+    acts.shorten_timers()
+    acts.let_it_be_found()
+    answered = acts.work_on_findings()
+    period = acts.close_last_month()
+    _show(acts, story, answered=answered, report=acts.report(period))
     if not once:
         narrate.say("Serving until Ctrl-C.")
         while True:
             stage.wait("time", lambda: False, timeout_s=10**9)
 
 
+def _show(acts: Acts, story: Story, *, answered: Sequence[str], report: Path) -> None:
+    """Print what the book says now, what was found, who is late, and where to look."""
+    stage, reader = acts.stage, acts.people.auditor.token
+    names = {stage.host_id(host.name): host.name for host in story.hosts}
+    narrate.balances(stage.server("reconcile"))
+    narrate.signatures(
+        {host.name: _round(stage, host, reader) for host in story.hosts},
+        [(one.label, one.site) for one in story.declared],
+    )
+    narrate.delivered(acts.ledger(), names)
+    narrate.findings(stage.get("/api/v1/findings?state=open&limit=200", reader)["items"], names)
+    narrate.cases(
+        [(stage.get(f"/api/v1/findings/{one}", reader), acts.trail(one)) for one in answered]
+    )
+    narrate.late(stage.get("/api/v1/waits?state=overdue&limit=200", reader)["items"])
+    narrate.written(report)
+    narrate.closing(
+        stage.url,
+        [(one.what, one.link(stage), one.token) for one in acts.people.all],
+        acts.places(),
+        story.planted,
+    )
+
+
 def _keep_book(stage: Stage, story: Story) -> None:
-    narrate.step("declaring three sites, their licences and what they received")
-    for number, event in enumerate(story.events):
-        stage.enter(f"event-{number}", event)
+    narrate.step("importing what three sites are, were licensed for and received, in one file")
+    events = b",".join(encode_event(event) for event in story.events)
+    file = str(stage.write("history.json", f"[{events.decode()}]"))
+    stage.server("import", "events", file)
     for one in story.declared:
         paper = str(stage.write(f"{one.label}.xml", one.document.decode()))
         stage.server("import", "nvidia-smi", paper, "--site", one.site, "--label", one.label)

@@ -4,6 +4,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from chipledger_book.events import Event, SiteDeclared
@@ -27,7 +28,7 @@ def opening(interval_s: int, silence_s: int) -> None:
     say("the GPUs are simulated, and every signed record says so (provider: mock); those that sign")
     say("do so under a test root, which the collector believes at test sites alone.")
     say(f"Timers are shortened: reports every {interval_s} s instead of 1 h, silence after")
-    say(f"{silence_s} s instead of 3 h.\n")
+    say(f"{silence_s} s instead of 3 h; and later some of the book's, by its own rules.\n")
 
 
 def step(text: str) -> None:
@@ -94,7 +95,7 @@ def findings(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> None:
     say("\nOpen findings")
     for row in sorted(rows, key=lambda item: (ORDER.index(item["severity"]), item["type"])):
         where = (row["site"], names.get(row["host"] or "", row["host"]))
-        place = " · ".join(text for text in where if text)
+        place = " · ".join(text for text in where if text) or row["subject"]
         say(f"  {row['severity']:<9}{row['type']:<20}{place}")
         words = row["words"]
         for host, name in names.items():
@@ -102,15 +103,95 @@ def findings(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> None:
         say(textwrap.fill(words, 90, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
-def closing(url: str, link: str, token: str, planted: Sequence[str]) -> None:
-    """Say where to look, and what was planted."""
+def delivered(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
+    """Print the ledger of the delivery: when, what, and whose word it stands on."""
+    say("\nThe ledger of the delivery, and whose word each event stands on")
+    for row in rows:
+        words = row["words"]
+        for host, name in names.items():
+            words = words.replace(host, name)
+        say(textwrap.fill(f"{_day(row['occurred_ms'])}  {words}", 96, **_UNDER_DAY))
+        for one in row["record"]["statements"]:
+            party = one.get("party") or one["principal"]
+            say(f"              {one['role']} {party}: {_STRENGTHS[one['strength']]}")
+
+
+_UNDER_DAY: Final[Any] = {"initial_indent": "  ", "subsequent_indent": " " * 14}
+_STRENGTHS: Final = {
+    "party-key": "signed with the party's own key",
+    "session": "entered in a session, not signed",
+    "attested": "recorded by the collector from attestation",
+}
+
+
+def cases(rows: Sequence[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]]) -> None:
+    """Print, step by step, what people said of findings and what became of them."""
+    say("\nWhat was said of two of them")
+    for finding, steps in rows:
+        say(f"  {finding['type']} at {finding['site']}: now {finding['state']}")
+        for step in steps:
+            if step["role"] == "collector":
+                continue
+            proposed = "proposes to " if step["proposed"] else ""
+            paper = ", with a paper" if step["evidence"] else ""
+            until = f", until {_day(step['expires_ms'])}" if step["expires_ms"] else ""
+            text = f": {step['reason']}" if step["reason"] else ""
+            line = f"- {step['by']} ({step['role']}) {proposed}{step['action']}{paper}{until}{text}"
+            say(textwrap.fill(line, 98, initial_indent="    ", subsequent_indent=" " * 6))
+
+
+def late(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print who is late with what, the longest first; of one kind at one site once."""
+    say("\nWho is late")
+    grouped: dict[tuple[str, ...], list[int]] = {}
+    for row in rows:
+        what, _, about = row["words"].partition(": ")
+        who = row["owner"] or f"the {row['owner_role']}"
+        grouped.setdefault((who, row["site"] or "-", what, about and "s"), []).append(row["due_ms"])
+    for (who, site, what, plural), dues in grouped.items():
+        many = f"{what}{plural} ({len(dues)})" if len(dues) > 1 else what
+        say(f"  {who:<18}{site:<8}{many:<42}due {_minute(min(dues))}")
+
+
+def written(report: Path) -> None:
+    """Say where the report is."""
+    say(f"\nReport 'current inventory' of the closed month, to print: {report}")
+
+
+def closing(
+    url: str,
+    people: Sequence[tuple[str, str, str]],
+    places: Mapping[str, str],
+    planted: Sequence[str],
+) -> None:
+    """Say where to look as whom, and what was planted.
+
+    Args:
+        url: address of the collector.
+        people: of each person what it is, the address that opens its screens, and its token.
+        places: what there is to see, by path.
+        planted: what an auditor should have found.
+    """
     say("\nPlanted for an auditor to find:")
     for text in planted:
         say(textwrap.fill(text, 98, initial_indent="  - ", subsequent_indent="    "))
-    say(f"\nScreens  {url}{link}")
-    say(f"Token    {token}   (an auditor's, for the API and to sign in)")
-    say(f"API      {url}/api/v1/")
-    say(time.strftime("Printed  %Y-%m-%d %H:%M:%S UTC\n", time.gmtime()))
+    say("\nScreens, as each of them sees them; the token is for the API, and to sign in")
+    for what, link, token in people:
+        say(f"  {what:<20}{link}")
+        say(f"  {'':<20}{token}")
+    say("\nLook at")
+    for path, what in places.items():
+        say(f"  {url + path:<52}{what}")
+    say(f"  {url + '/api/v1/':<52}the same for programs")
+    say(time.strftime("\nPrinted  %Y-%m-%d %H:%M:%S UTC\n", time.gmtime()))
+
+
+def _day(ms: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(ms // 1000))
+
+
+def _minute(ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(ms // 1000))
 
 
 def real_site(site: str) -> Event:

@@ -4,25 +4,13 @@ Every name is fictional. The times are set back from `now_ms` so that the receip
 enough for chips that never attested to matter.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Final
 
-from chipledger_book.events import (
-    ByBoard,
-    ByCount,
-    ByUnit,
-    Event,
-    LicenceGranted,
-    Line,
-    Received,
-    SiteDeclared,
-)
-from chipledger_book.licences import Licence, LicenceLine, LicenceType, QuantityUnit
-from chipledger_book.parties import Party, Place, Site
-from chipledger_book.terms import Document, day_of
+from chipledger_book.events import ByBoard, ByCount, ByUnit, Event, Line
+from chipledger_book.parties import Party
+from chipledger_testing.demo.papers import licence_granted, received, site_declared
 from chipledger_testing.gpu_pki import Shape
 from chipledger_testing.nvml import host_of
 from chipledger_testing.nvml.machine import Machine
@@ -30,7 +18,6 @@ from chipledger_testing.nvml.signing import PROTECTED_PCIE, with_signing_chips
 from chipledger_testing.nvml.smi_document import smi_document
 from chipledger_testing.stage import MUTE, Signing
 
-DAY_MS: Final = 86_400_000
 BOARD: Final = range(8)
 HIDDEN: Final = 3
 """Which chip of its board blr-h200-1 leaves out; the number of the device as well."""
@@ -88,6 +75,12 @@ PLANTED: Final = (
         "one H100 of kul-1 is reported by a host of blr-1 as well: a finding, and disputed; it"
         " signs at kul-1, so there it counts"
     ),
+    (
+        "three H200 servers were shipped to jkt-1 and received there on paper; two attested, the"
+        " third never did, and one of the two stopped: 16 chips are looked for"
+    ),
+    "customs recorded a fourth server for jkt-1, and no receipt or shipment has it",
+    "jkt-1 sent an A100 back, and its maker has not said that it has it",
     "the L40S host of blr-1 stops reporting: a finding, and its chip is silent",
     "a host of blr-1 holds cards that the catalogue does not know: a finding, never zero TPP",
 )
@@ -96,14 +89,20 @@ PLANTED: Final = (
 PLANTED_FINDINGS: Final = frozenset(
     {"duplicate-identity", "hidden-chip", "silent-host", "unknown-sku"}
 )
-"""Types of finding that must be open before the demo ends; the rest shows in the balances."""
+"""Types of finding that follow from reports, and must be open before the demo goes on."""
 
 
 def tell(now_ms: int) -> Story:
     """Return the story as of now."""
     l40s = host_of("l40s", seed="blr-l40s")
     silent = Host(name="blr-l40s-1", site="blr-1", machine=l40s, falls_silent=True)
-    hosts = (silent, *_hosts_of_kuala_lumpur(), *_hosts_of_bengaluru(), *_hosts_of_warsaw())
+    hosts = (
+        silent,
+        *_hosts_of_kuala_lumpur(),
+        *_hosts_of_bengaluru(),
+        *_hosts_of_warsaw(),
+        *_hosts_of_jakarta(),
+    )
     mute = host_of("hgx-b200", seed="waw-3")
     declared = Declared(label="waw-b200-3", site="waw-1", document=smi_document(mute))
     return Story(events=_events(now_ms, hosts), hosts=hosts, declared=(declared,), planted=PLANTED)
@@ -128,6 +127,13 @@ def _hosts_of_warsaw() -> Iterable[Host]:
         tray = host_of("gb200-tray", seed=f"waw-tray-{number}", rack="waw-rack-1")
         yield Host(name=f"waw-gb200-{number}", site="waw-1", machine=tray)
     yield Host(name="waw-gb300-1", site="waw-1", machine=host_of("gb300-tray", seed="waw-gb300"))
+
+
+def _hosts_of_jakarta() -> Iterable[Host]:
+    """Two of the three servers of the delivery; one of them stops."""
+    first, second = (host_of("hgx-h200", seed=f"jkt-{n}") for n in range(1, 3))
+    yield Host(name="jkt-h200-1", site="jkt-1", machine=first)
+    yield Host(name="jkt-h200-2", site="jkt-1", machine=second, falls_silent=True)
 
 
 def _hosts_of_bengaluru() -> Iterable[Host]:
@@ -184,31 +190,31 @@ def _events(now_ms: int, hosts: tuple[Host, ...]) -> tuple[Event, ...]:
 
 def _kuala_lumpur(now_ms: int) -> Iterable[Event]:
     owner = Party(id="selat-compute", name="Selat Compute Sdn Bhd", headquarters="MY")
-    yield _site(now_ms, "kul-1", owner, name="Kuala Lumpur 1", country="MY")
-    yield _licence(now_ms, "kul-1", owner, {"H100-SXM5-80GB": 24})
+    yield site_declared(now_ms, "kul-1", owner, name="Kuala Lumpur 1", country="MY")
+    yield licence_granted(now_ms, "kul-1", owner, {"H100-SXM5-80GB": 24})
     servers = tuple(f"SRV-KUL-{n:04d}" for n in range(1, 5))
-    yield _received(now_ms, "kul-1", 60, ByUnit(model="HGX-H100-8", serials=servers))
+    yield received(now_ms, "kul-1", 50, ByUnit(model="HGX-H100-8", serials=servers))
 
 
 def _warsaw(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
     owner = Party(id="wisla-cloud", name="Wisla Cloud S.A.", headquarters="PL")
-    yield _site(now_ms, "waw-1", owner, name="Warsaw 1", country="PL")
-    yield _licence(
+    yield site_declared(now_ms, "waw-1", owner, name="Warsaw 1", country="PL")
+    yield licence_granted(
         now_ms, "waw-1", owner, {"B200-SXM6-180GB": 24, "GB200-186GB": 8, "GB300-288GB": 4}
     )
     servers = tuple(f"SRV-WAW-{n:04d}" for n in range(1, 4))
-    yield _received(now_ms, "waw-1", 45, ByUnit(model="HGX-B200-8", serials=servers))
+    yield received(now_ms, "waw-1", 45, ByUnit(model="HGX-B200-8", serials=servers))
     boards = sorted({s for host in hosts if host.site == "waw-1" for s in _serials(host, "GB200")})
-    yield _received(now_ms, "waw-1", 40, ByBoard(sku="GB200-186GB", serials=tuple(boards)))
+    yield received(now_ms, "waw-1", 40, ByBoard(sku="GB200-186GB", serials=tuple(boards)))
     tray = ByUnit(model="GB300-TRAY", serials=("TRAY-WAW-0001",))
-    yield _received(now_ms, "waw-1", 35, tray)
+    yield received(now_ms, "waw-1", 35, tray)
 
 
 def _bengaluru(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
     owner = Party(id="kaveri-ai", name="Kaveri AI Private Limited", headquarters="IN")
-    yield _site(now_ms, "blr-1", owner, name="Bengaluru 1", country="IN")
+    yield site_declared(now_ms, "blr-1", owner, name="Bengaluru 1", country="IN")
     grant = {"H200-SXM-141GB": 8, "H100-SXM5-80GB": 8, "A100-SXM4-40GB": 4, "L40S-48GB": 4}
-    yield _licence(now_ms, "blr-1", owner, grant)
+    yield licence_granted(now_ms, "blr-1", owner, grant)
     lines: list[Line] = [ByUnit(model="HGX-H200-8", serials=("SRV-BLR-0001",))]
     lines.append(ByUnit(model="HGX-H100-8", serials=("SRV-BLR-0002",)))
     lines.append(ByCount(sku="T4-16GB", pieces=1))
@@ -217,7 +223,7 @@ def _bengaluru(now_ms: int, hosts: tuple[Host, ...]) -> Iterable[Event]:
             serials = tuple(sorted(set(_serials(host, name)))) if host.site == "blr-1" else ()
             if serials:
                 lines.append(ByBoard(sku=sku, serials=serials))
-    yield _received(now_ms, "blr-1", 30, *lines)
+    yield received(now_ms, "blr-1", 30, *lines)
 
 
 def _serials(host: Host, model: str) -> Iterable[str]:
@@ -225,57 +231,3 @@ def _serials(host: Host, model: str) -> Iterable[str]:
     for gpu in host.machine.gpus:
         if model in str(gpu.answer("name").value):
             yield str(gpu.answer("serial").value)
-
-
-def _site(now_ms: int, site: str, owner: Party, *, name: str, country: str) -> Event:
-    return SiteDeclared(
-        occurred_at_ms=now_ms - 300 * DAY_MS,
-        site=Site(
-            id=site,
-            name=name,
-            country=country,
-            operator=owner,
-            consignee=owner,
-            ultimate_parent=owner,
-            test=True,
-            place=Place(address=f"{name}, declared by the operator"),
-        ),
-    )
-
-
-def _licence(now_ms: int, site: str, owner: Party, pieces: dict[str, int]) -> Event:
-    year = day_of(now_ms).year
-    number = f"D{year}-{site.upper()}"
-    return LicenceGranted(
-        occurred_at_ms=now_ms - 200 * DAY_MS,
-        licence=Licence(
-            issuer="Bureau of Industry and Security (fictional)",
-            number=number,
-            type=LicenceType.LICENCE,
-            consignee=owner.id,
-            valid_from=date(year - 1, 1, 1),
-            valid_to=date(year + 1, 12, 31),
-            source=_paper(f"licence {number}"),
-            sites=(site,),
-            lines=tuple(
-                LicenceLine(amount=amount, unit=QuantityUnit.PIECES, sku=sku)
-                for sku, amount in sorted(pieces.items())
-            ),
-        ),
-    )
-
-
-def _received(now_ms: int, site: str, days: int, *lines: Line) -> Event:
-    return Received(
-        occurred_at_ms=now_ms - days * DAY_MS,
-        site=site,
-        lines=lines,
-        shipper="meridian-freight",
-        shipment=f"{site}-{days}",
-        documents=(_paper(f"packing list {site} {days}"),),
-    )
-
-
-def _paper(title: str) -> Document:
-    """Return a stand-in for a scanned paper: its digest is over its title."""
-    return Document(sha256=hashlib.sha256(title.encode()).hexdigest(), title=title)
