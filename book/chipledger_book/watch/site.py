@@ -14,6 +14,7 @@ from chipledger_book.watch.quantities import uncovered
 from chipledger_book.watch.rma import open_rmas, rma_rate
 from chipledger_book.watch.scene import Measure, Scene
 from chipledger_book.watch.storage import at_rest, broken_seals
+from chipledger_book.watch.together import weighed_together
 from chipledger_book.watch.transit import more_than_shipped, on_the_way
 from chipledger_book.watch.view import View
 
@@ -56,5 +57,8 @@ def watch_site(site: str, scene: Scene, measure: Measure, at_ms: int) -> Watched
     if gauge is None:
         return watched([], measure.versions())
     view = View(site=site, scene=scene, measure=measure, gauge=gauge)
-    found = [one for detector in DETECTORS for one in detector(view)]
+    found = (one for detector in DETECTORS for one in detector(view))
+    timers = measure.tables.timers
+    if timers is not None:
+        found = weighed_together(found, timers, gauge.day)
     return watched(found, measure.versions())

@@ -106,6 +106,18 @@ def test_an_export_that_nobody_confirms_is_said() -> None:
     assert FactKind.EXPORT_UNCONFIRMED not in said.kinds(due + 1)
 
 
+def test_many_small_exports_weigh_what_a_large_one_does() -> None:
+    """Six H100 are below the step, whoever writes the papers; twenty times six are not."""
+    out = Shipped(occurred_at_ms=SENT, site="johor", lines=of(6), consignee="buyer", country="SG")
+    at_ms = SENT + limit_ms(Timer.EXPORT, SENT) + 1
+    one = Story(events=(received(120), out))
+    sliced = [replace(out, shipment=f"part {number}") for number in range(20)]
+
+    assert one.fact(FactKind.EXPORT_UNCONFIRMED, at_ms).severity is Severity.MEDIUM
+    facts = Story(events=(received(120), *sliced)).facts(FactKind.EXPORT_UNCONFIRMED, at_ms)
+    assert [fact.severity for fact in facts] == [Severity.HIGH] * 20
+
+
 def short(missing: int = 2, at: int = ms(2026, 4, 10)) -> ReceiptDifference:
     """Return a difference: some of the shipment are missing."""
     return ReceiptDifference(
