@@ -26,6 +26,7 @@ _FILES: Final = (
     "us-ear-entities-2026-07-14.json",
     "us-diffusion-2025.json",
     "us-diffusion-2025.2.json",
+    "us-diffusion-2025.3.json",
     "us-destination-2026.json",
     "us-china-2026.json",
     "us-dc-veu-2025.json",

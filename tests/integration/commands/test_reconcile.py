@@ -98,7 +98,7 @@ def test_the_table_says_what_is_known_and_how(commands: Commands) -> None:
         "126,656 TPP beyond what is allowed; 126,656 TPP held",
         "G1 self-reported",
         "chips 2026-11-23.1 (in-force)",
-        "us-diffusion-2025 2025-01-13.2 (codified-not-enforced)",
+        "us-diffusion-2025 2025-01-13.3 (codified-not-enforced)",
         "chipledger-appraisal 2026-11-23",
         "What this cannot see:",
     ):
@@ -217,7 +217,7 @@ def test_a_site_without_a_declaration_is_named_beside_the_others(commands: Comma
         "corrects": wrong,
         "reason": "wrong country",
     }
-    commands.done("event", "add", commands.file("undo.json", undo))
+    commands.correct(undo)
     ran = commands.run("reconcile", "--json")
 
     assert [one["report"]["site"] for one in ran.json] == ["johor"]

@@ -139,7 +139,7 @@ def test_a_site_says_what_cannot_be_seen(johor: Johor) -> None:
     said = text_of(answer)
 
     assert all(sentence in said for sentence in CANNOT_SEE)
-    assert "us-diffusion-2025 2025-01-13.2 · codified not enforced" in said
+    assert "us-diffusion-2025 2025-01-13.3 · codified not enforced" in said
 
 
 def test_every_number_that_is_missing_leads_to_its_receipt(johor: Johor) -> None:

@@ -1,6 +1,7 @@
 """Tiers and lists of January 2025, and the checks on rule tables."""
 
 import csv
+import dataclasses
 from datetime import date
 from pathlib import Path
 
@@ -9,9 +10,20 @@ import pytest
 
 from chipledger_book import shipped
 from chipledger_book.errors import BookError, Code
+from chipledger_book.events import ByCount
+from chipledger_book.report import Authorisation
 from chipledger_book.rule_checks import check_country_lists, check_rule_set
-from chipledger_book.rules import tier_of
-from chipledger_testing.book import party, site_of
+from chipledger_book.rules import RuleSet, tier_of
+from chipledger_testing.book import (
+    H100,
+    TABLES,
+    book_of,
+    declared,
+    party,
+    received,
+    report,
+    site_of,
+)
 
 JANUARY = date(2025, 1, 15)
 NOW = date(2026, 8, 1)
@@ -35,10 +47,24 @@ def test_tier_1_by_location_headquarters_and_parent(country: str) -> None:
     assert tier(country) == "tier-1"
 
 
-@pytest.mark.parametrize("country", ["MY", "AE", "IN", "CH", "PL", "SG"])
+@pytest.mark.parametrize("country", ["MY", "IN", "CH", "PL", "SG", "IL"])
 def test_tier_2_is_the_remainder(country: str) -> None:
     """A country on neither list is tier 2."""
     assert tier(country) == "tier-2"
+
+
+@pytest.mark.parametrize("country", ["AE", "SA", "VN"])
+def test_countries_of_d1_and_d4_are_a_part_of_tier_2(country: str) -> None:
+    """In the remainder, and with a licence for more chips; a place, never a headquarters."""
+    assert tier(country) == "tier-2-d1-d4"
+    assert tier("MY", headquarters=country) == "tier-2"
+
+
+def test_the_emirates_keep_the_licence_when_they_leave_d4() -> None:
+    """From 10 July 2026 they are in A:5, and asked for as before."""
+    emirates = site_of(country="AE", owner=party("owner", "AE"))
+    assert tier_of(emirates, RULES, COUNTRIES, date(2026, 7, 9)) == "tier-2-d1-d4"
+    assert tier_of(emirates, RULES, COUNTRIES, date(2026, 7, 10)) == "tier-2-uae"
 
 
 @pytest.mark.parametrize("country", ["CN", "HK", "MO", "RU", "KH"])
@@ -124,3 +150,38 @@ def test_the_january_rules_say_that_nobody_enforces_them() -> None:
     """The text stands in the code of regulations, and its status is with every verdict."""
     assert RULES.head.status == "codified-not-enforced"
     assert RULES.ceilings[0].limit.amount == 26_900_000
+
+
+@pytest.mark.parametrize(
+    ("country", "headquarters", "sku", "verdict"),
+    [
+        ("MY", "MY", "L40-48GB", Authorisation.WITHIN),
+        ("MY", "MY", H100, Authorisation.NOT_AUTHORISED),
+        ("GB", "GB", "L40-48GB", Authorisation.WITHIN),
+        ("GB", "GB", H100, Authorisation.NOT_AUTHORISED),
+        ("VN", "VN", "L40-48GB", Authorisation.NOT_AUTHORISED),
+        ("SA", "US", "L40-48GB", Authorisation.NOT_AUTHORISED),
+        ("IL", "IL", "L40-48GB", Authorisation.WITHIN),
+        ("CN", "CN", "L40-48GB", Authorisation.NOT_AUTHORISED),
+        ("MY", "CN", "L40-48GB", Authorisation.NOT_AUTHORISED),
+    ],
+)
+def test_3a090_b_needs_cover_in_d1_d4_and_d5_alone(
+    country: str, headquarters: str, sku: str, verdict: Authorisation
+) -> None:
+    """By place, but for A:5 and A:6, or by headquarters in D:5; 3A090.a needs cover everywhere."""
+    site = site_of(country=country, owner=party("acme", headquarters))
+    book = book_of(declared(site), received(ByCount(sku=sku, pieces=8)))
+
+    assert report(book).authorisation is verdict
+
+
+def test_the_version_before_asked_for_cover_of_3a090_b_everywhere() -> None:
+    """A verdict under it can still be made, and names it."""
+    before = [one for one in shipped.every() if one.head.id == RULES.head.id][-2]
+    assert isinstance(before, RuleSet)
+    book = book_of(declared(), received(ByCount(sku="L40-48GB", pieces=8)))
+    tables = dataclasses.replace(TABLES, rules=before)
+
+    assert before.head.version == "2025-01-13.2"
+    assert report(book, tables=tables).authorisation is Authorisation.NOT_AUTHORISED
