@@ -1,6 +1,6 @@
 """Everything that is watched at one site."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from chipledger_book.watch.attestation import first_attestation, missing, overage
@@ -57,7 +57,7 @@ def watch_site(site: str, scene: Scene, measure: Measure, at_ms: int) -> Watched
     if gauge is None:
         return watched([], measure.versions())
     view = View(site=site, scene=scene, measure=measure, gauge=gauge)
-    found = (one for detector in DETECTORS for one in detector(view))
+    found: Iterable[Found] = (one for detector in DETECTORS for one in detector(view))
     timers = measure.tables.timers
     if timers is not None:
         found = weighed_together(found, timers, gauge.day)
