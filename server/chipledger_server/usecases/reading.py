@@ -281,8 +281,18 @@ class Snapshot(Protocol):
         """Return the declarations of a site's family, and its licences."""
         ...
 
-    def site_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
-        """Return the events of a site, what answers them, and who its chips came from."""
+    def site_records(self, when: When, *, sites: Collection[str]) -> Sequence[LedgerRecord]:
+        """Return the events of sites, what answers them, and who their chips came from.
+
+        Of some hundreds of sites at most.
+        """
+        ...
+
+    def families(self) -> Sequence[Sequence[str]]:
+        """Return all sites that were ever declared, in families: sorted, as are these.
+
+        No site of a family shares a licence or an owner with a site of another.
+        """
         ...
 
     def position(self, when: When) -> Position | None:

@@ -93,9 +93,13 @@ class SqlSnapshot:
         """Return the declarations of a site's family, and its licences."""
         return sharing.outline(self._connection, when, site=site)
 
-    def site_records(self, when: When, *, site: str) -> Sequence[LedgerRecord]:
-        """Return the events of a site, and what others say of them."""
-        return sharing.site_records(self._connection, when, site=site)
+    def site_records(self, when: When, *, sites: Collection[str]) -> Sequence[LedgerRecord]:
+        """Return the events of sites, and what others say of them."""
+        return sharing.site_records(self._connection, when, sites=sites)
+
+    def families(self) -> Sequence[Sequence[str]]:
+        """Return all sites that were ever declared, in families."""
+        return book.families(self._connection)
 
     def position(self, when: When) -> Position | None:
         """Return how far the database reaches, or None where it reaches beyond the question."""

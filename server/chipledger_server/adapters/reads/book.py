@@ -63,6 +63,30 @@ def family_sites(connection: Connection, site: str) -> tuple[set[str], set[str]]
     return sites, consignees
 
 
+def families(connection: Connection) -> list[list[str]]:
+    """Return all sites that were ever declared, in families, each sorted."""
+    owners: dict[tuple[str, str], list[str]] = {}
+    declared = select(_EVENTS.site, _EVENTS.parent, _EVENTS.consignee)
+    members: dict[str, list[str]] = {}
+    for site, parent, consignee in connection.execute(declared.where(_EVENTS.type == _DECLARED)):
+        joined = members.setdefault(site, [site])
+        for owner in (("parent", parent), ("consignee", consignee)):
+            other = owners.setdefault(owner, joined)
+            joined = _join(members, joined, members[other[0]])
+    once = {family[0]: family for family in members.values()}
+    return sorted(sorted(family) for family in once.values())
+
+
+def _join(members: dict[str, list[str]], one: list[str], other: list[str]) -> list[str]:
+    """Make two families one."""
+    if one is other:
+        return one
+    small, large = sorted((one, other), key=len)
+    large += small
+    members.update(dict.fromkeys(small, large))
+    return large
+
+
 def _destination(event: Event) -> str | None:
     return event.to_site if isinstance(event, TransferOut) else None
 

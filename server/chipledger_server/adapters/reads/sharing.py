@@ -1,5 +1,6 @@
 """What the balance of one site reads of the ledger, and what was written since a position."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, or_, select
@@ -38,11 +39,17 @@ def outline(connection: Connection, when: When, *, site: str) -> list[LedgerReco
     ]
 
 
-def site_records(connection: Connection, when: When, *, site: str) -> list[LedgerRecord]:
-    """Return the events of a site, what others answer, and who those are that it has chips from."""
-    own = read_records(connection, when, _EVENTS.site == site)
-    to = {one.event.to_site for one in own if isinstance(one.event, TransferOut)} - {site}
-    origins = {one.event.from_site for one in own if isinstance(one.event, TransferIn)} - {site}
+def site_records(
+    connection: Connection, when: When, *, sites: Collection[str]
+) -> list[LedgerRecord]:
+    """Return the events of sites, what others answer, and who those are that they have chips from.
+
+    Of some hundreds of sites at most.
+    """
+    own = read_records(connection, when, _EVENTS.site.in_(sites))
+    to = {one.event.to_site for one in own if isinstance(one.event, TransferOut)}.difference(sites)
+    origins = {one.event.from_site for one in own if isinstance(one.event, TransferIn)}
+    origins -= {*sites}
     others: list[ColumnElement[bool]] = []
     if to:
         others.append(_EVENTS.site.in_(to) & _EVENTS.type.in_(_ANSWERING))
