@@ -49,6 +49,7 @@ class Timer(StrEnum):
     LICENCE_WARNING = "licence-warning"  # before a licence ends
     INSPECTION = "inspection"  # days around an inspection that borrowed chips would show
     STRUCTURING = "structuring"  # within which shipments are looked at together
+    ESCALATION = "escalation"  # after which what lasts weighs more
     ACKNOWLEDGEMENT = "acknowledgement"  # a case is acknowledged
     EXPLANATION = "explanation"  # a case is explained
 
@@ -139,6 +140,13 @@ class Timers(Table, frozen=True, kw_only=True):
                 if row.threshold is threshold and in_force_on(day, row.valid_from, row.valid_to)
             ),
             None,
+        )
+
+    def weighs(self, finding: str, day: date) -> bool:
+        """Tell whether the table says on a day what a kind of finding weighs."""
+        return any(
+            row.finding == finding and in_force_on(day, row.valid_from, row.valid_to)
+            for row in self.severities
         )
 
     def severity(self, finding: str, tpp: int, day: date) -> Severity:

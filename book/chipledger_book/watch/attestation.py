@@ -10,6 +10,7 @@ from chipledger_book.watch.facts import FactKind, Wait, WaitKind
 from chipledger_book.watch.history import item_label, label
 from chipledger_book.watch.look import Found, Grounds
 from chipledger_book.watch.standing import Absence, Standing
+from chipledger_book.watch.unsealed import just_unsealed
 from chipledger_book.watch.view import View
 
 Key = tuple[str, str]
@@ -19,18 +20,27 @@ Key = tuple[str, str]
 def first_attestation(view: View) -> Iterator[Found]:
     """Yield, for every arrival and model, until when its chips have to answer, and what is late.
 
-    A chip that answered once, left again, or lies under seal does not wait. Of things without
-    names as many answered as chips did, oldest arrival first.
+    A chip that answered once, left again, or lies under seal does not wait; when the seal is off
+    it has as long as a chip may be absent. Of things without names as many answered as chips did,
+    oldest arrival first.
     """
     for sku, standing in view.standings.items():
+        unsealed = just_unsealed(view, standing)
         by_event: dict[str, list[Item]] = defaultdict(list)
         for item in standing.arrived.values():
             by_event[item.event].append(item)
         for event, items in by_event.items():
-            yield from _arrival(view, standing, (event, sku), items)
+            yield from _arrival(view, standing, (event, sku), items, unsealed=unsealed)
 
 
-def _arrival(view: View, standing: Standing, key: Key, items: Sequence[Item]) -> Iterator[Found]:
+def _arrival(
+    view: View,
+    standing: Standing,
+    key: Key,
+    items: Sequence[Item],
+    *,
+    unsealed: Mapping[str, int],
+) -> Iterator[Found]:
     since = items[0].occurred_at_ms
     due = view.gauge.due_ms(Timer.ATTESTATION, since)
     event, sku = key
@@ -54,16 +64,17 @@ def _arrival(view: View, standing: Standing, key: Key, items: Sequence[Item]) ->
         done_ms=None if waiting else _answered_at(view, standing, items),
         pieces=waiting,
     )
-    if waiting and view.at_ms > due:
+    late = {key: number - unsealed.get(key, 0) for key, number in never.items()}
+    if sum(late.values()) and view.at_ms > due:
         yield view.fact(
             FactKind.NEVER_ATTESTED,
             f"{event}:{sku}",
             Grounds(
                 since_ms=since,
-                counts={sku: waiting},
+                counts={sku: sum(late.values())},
                 owner=view.operator,
                 events=[event],
-                chips=filter(None, (item_label(item) for item in items if never[item.key])),
+                chips=filter(None, (item_label(item) for item in items if late[item.key])),
                 detail={"due_ms": due, "received": sum(item.chips for item in items)},
             ),
         )
@@ -180,5 +191,5 @@ def overage(view: View) -> Iterator[Found]:
 
 
 def _since(standing: Standing, chip_id: str, at_ms: int) -> int:
-    past: Mapping[str, object] = standing.past
-    return standing.past[chip_id].first_ms if chip_id in past else at_ms
+    past = standing.past.get(chip_id)
+    return at_ms if past is None else past.came_ms

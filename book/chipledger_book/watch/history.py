@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chipledger_book.matching import KINDS, Item
 from chipledger_book.physical import ChipState, SeenChip, Stay
+from chipledger_book.timers import Timer
 from chipledger_book.watch.look import Look
 from chipledger_book.watch.vanishing import Past
 
@@ -25,14 +26,15 @@ def histories(look: Look, seen: Mapping[str, Sequence[SeenChip]]) -> dict[str, d
         sku = current[0] if current is not None else (skus[-1] if skus else None)
         if sku is None or (current is not None and current[1].state is ChipState.DISPUTED):
             continue
-        found[sku][chip_id] = _past(stays, None if current is None else current[1])
+        found[sku][chip_id] = _past(look, stays, None if current is None else current[1])
     for chip_id, (sku, chip) in now.items():
         if chip_id not in runs and chip.state is not ChipState.DISPUTED:
-            found[sku][chip_id] = Past(chip=chip, first_ms=look.at_ms, last_ms=look.at_ms)
+            at = look.at_ms
+            found[sku][chip_id] = Past(chip=chip, first_ms=at, last_ms=at, came_ms=at)
     return found
 
 
-def _past(stays: Sequence[Stay], current: SeenChip | None) -> Past:
+def _past(look: Look, stays: Sequence[Stay], current: SeenChip | None) -> Past:
     """Return the history of one chip; what names the place of a chip is what it said first."""
     ordered = sorted(stays, key=lambda stay: (stay.from_ms, stay.until_ms, stay.host))
     newest: list[SeenChip | Stay] = [
@@ -57,7 +59,18 @@ def _past(stays: Sequence[Stay], current: SeenChip | None) -> Past:
         first_ms=ordered[0].from_ms,
         last_ms=max(stay.until_ms for stay in ordered),
         runs=tuple((stay.from_ms, stay.until_ms) for stay in ordered),
+        came_ms=_came(look, ordered),
     )
+
+
+def _came(look: Look, ordered: Sequence[Stay]) -> int:
+    """Return when a chip came, the last time that it had been away for long."""
+    came, end = ordered[0].from_ms, ordered[0].until_ms
+    for stay in ordered[1:]:
+        if stay.from_ms > end and stay.from_ms > (look.gauge.due_ms(Timer.DEPARTURE, end) or end):
+            came = stay.from_ms
+        end = max(end, stay.until_ms)
+    return came
 
 
 def _name(kind: str, ordered: Iterable[SeenChip | Stay]) -> str | None:

@@ -14,7 +14,7 @@ from chipledger_book.parties import Site
 from chipledger_book.remark_rules import OTHER_SIDE
 from chipledger_book.rules import Tables
 from chipledger_book.statements import Role
-from chipledger_book.terms import day_of
+from chipledger_book.terms import Severity, day_of
 from chipledger_book.timers import Threshold, Timer, TimerRow, Timers
 from chipledger_book.watch.facts import MOST_LISTED, Fact, FactKind, Owner, Value, Wait
 from chipledger_book.watch.scene import Measure, Scene
@@ -126,12 +126,19 @@ class Gauge:
             since_ms=grounds.since_ms,
             pieces=pieces,
             tpp=tpp,
-            severity=self._timers.severity(grounds.weight or kind, tpp, self.day),
+            severity=self._severity(grounds.weight or kind, tpp, grounds.since_ms),
             owner=grounds.owner,
             events=bounded(grounds.events),
             chips=bounded(grounds.chips),
             detail={"pieces": pieces, "tpp": tpp, "models": models, **grounds.detail},
         )
+
+    def _severity(self, weight: str, tpp: int, since_ms: int) -> Severity:
+        """Return how heavy a fact is; some are heavier once they last."""
+        lasting = f"{weight}-lasting"
+        if self._timers.weighs(lasting, self.day) and self.past(Timer.ESCALATION, since_ms):
+            weight = lasting
+        return self._timers.severity(weight, tpp, self.day)
 
 
 def gauge_of(scene: Scene, measure: Measure, at_ms: int) -> Gauge | None:

@@ -19,7 +19,7 @@ from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.rows import ModelAtSite
 from chipledger_book.stock import ModelStock, changed, draw, stock_of
 from chipledger_book.timers import Timer
-from chipledger_book.watch.first_answers import by_number, came_again
+from chipledger_book.watch.first_answers import Again, by_number, came_again
 from chipledger_book.watch.history import histories
 from chipledger_book.watch.look import Look
 from chipledger_book.watch.vanishing import Leaving, Past, unaccounted
@@ -85,6 +85,7 @@ def standings(look: Look) -> dict[str, Standing]:
                 declared=0,
             ),
             past.get(sku, {}),
+            look,
             papers,
         )
         for sku in sorted({*stock, *seen, *past})
@@ -107,15 +108,24 @@ class _Papers:
         """Return how long after a paper a chip may still answer."""
         return self._gauge.due_ms(Timer.DEPARTURE, at_ms) or at_ms
 
-    def leaving(self, standing: Standing) -> Iterator[Leaving]:
-        """Yield what left, rests, or is explained to be away, of one model.
+    def leaving(
+        self, standing: Standing, again: Iterable[Again], *, unanswered: int
+    ) -> Iterator[Leaving]:
+        """Yield what left and stayed away, rests, or is explained to be away, of one model.
 
-        An RMA counts from when it was sent, not from when the vendor said so.
+        An RMA counts from when it was sent, not from when the vendor said so. What rests by number
+        and never answered is none that went.
         """
-        stock = standing.model.stock
-        for item in (*stock.departures(), *stock.stored):
+        stock, back = standing.model.stock, Counter(one.out for one in again)
+        for item in stock.departures():
             at_ms = self._sent_ms.get(item.event, item.occurred_at_ms)
-            yield Leaving(at_ms=at_ms, chips=item.chips, names=item.names)
+            came = min(item.chips, back[item.event])
+            back[item.event] -= came
+            yield Leaving(at_ms=at_ms, chips=item.chips - came, names=item.names)
+        for item in stock.stored:
+            never = 0 if item.names else min(item.chips, unanswered)
+            unanswered -= never
+            yield Leaving(at_ms=item.occurred_at_ms, chips=item.chips - never, names=item.names)
         for event, items in self.explaining.get(standing.model.sku.sku, ()):
             left = sum(standing.explained.get(event, {}).values())
             for item in items:
@@ -137,7 +147,9 @@ def _oldest_first(stock: ModelStock) -> ModelStock:
     return aged
 
 
-def _standing(model: ModelAtSite, past: Mapping[str, Past], papers: _Papers) -> Standing:
+def _standing(
+    model: ModelAtSite, past: Mapping[str, Past], look: Look, papers: _Papers
+) -> Standing:
     arrived = {item.key: item for item in model.stock.arrivals()}
     ever = match(arrived.values(), (one.chip for one in past.values()))
     standing = Standing(
@@ -147,14 +159,27 @@ def _standing(model: ModelAtSite, past: Mapping[str, Past], papers: _Papers) -> 
         past=past,
     )
     counted = _counted(arrived.values(), past.values())
+    again = came_again(look, model.stock, past)
     silent = list(_silent(standing))
     holes = Counter({item.key: model.left[item.key] for item in model.items})
     holes.update(one.item.key for one in silent if one.item.key in counted)
     never = Counter(
         {key: min(hole, ever.left[key]) for key, hole in holes.items() if key not in counted}
     )
-    left = sum(ever.left[key] for key in counted) - came_again(model.stock, ever, past, counted)
-    holes, young = by_number(model.stock, counted, holes, unanswered=max(0, left))
+    left = max(0, sum(ever.left[key] for key in counted) - len(again))
+    booked = {item.key for item in model.items} - counted
+    named = {chip for chip, key in ever.by_identity.items() if key in booked}
+    leaving = papers.leaving(standing, again, unanswered=left)
+    vanished = [
+        one
+        for one in unaccounted(_not_here(standing), leaving, papers.until)
+        if one.chip.chip_id not in named
+    ]
+    taken_back = {item.event for item in model.stock.departures()}
+    waits = sum(one.out not in taken_back for one in again)  # their first place is a hole yet
+    holes, young = by_number(
+        model.stock, counted, holes, unanswered=left, vanished=len(vanished) + waits
+    )
     never = +(never + young)
     open_now = _Open(
         gone=holes - never,
@@ -163,13 +188,14 @@ def _standing(model: ModelAtSite, past: Mapping[str, Past], papers: _Papers) -> 
     )
     _explain(standing, open_now, papers.explaining.get(model.sku.sku, ()))
     standing.never = dict(+open_now.never)
-    lost = unaccounted(_not_here(standing), papers.leaving(standing), papers.until)
+    leaving = papers.leaving(standing, again, unanswered=left)
+    lost = unaccounted(_not_here(standing), leaving, papers.until)
     standing.over = _over(standing, lost, by_number=bool(counted))
     standing.absences = [
         *_vanished(standing, ever, _part(open_now.gone, counted, inside=False)),
         *_by_number(
             standing,
-            [one for one in lost if one.chip.chip_id in ever.by_count],
+            [one for one in lost if one.chip.chip_id not in named],
             _part(open_now.gone, counted, inside=True),
         ),
         *_newest(silent, open_now.silent),
@@ -311,7 +337,7 @@ def _last_to_come(standing: Standing, number: int) -> list[SeenChip]:
 
     def came(chip: SeenChip) -> tuple[int, str]:
         past = standing.past.get(chip.chip_id)
-        return 0 if past is None else past.first_ms, chip.chip_id
+        return 0 if past is None else past.came_ms, chip.chip_id
 
     identified = standing.model.matching.by_identity
     here = [

@@ -58,7 +58,9 @@ def _things(group: GroupView, site: str, stocks: dict[str, _Things]) -> _Things:
     """Return what is on the book of a site by name, worked out once."""
     if site not in stocks:
         found: _Things = defaultdict(list)
-        stock = stock_of(group.book, site, group.at_ms, group.gauge.catalogue)
+        catalogue = group.gauge.catalogue
+        # What a vendor sends back may be what it was sent, whether it has said so or not.
+        stock = stock_of(group.book, site, group.at_ms, catalogue, open_rma=True)
         for model in stock.values():
             for item in model.items:
                 for named in item.names.items():

@@ -1,5 +1,6 @@
 """Of things known by number alone: which chips that do not answer any more no paper accounts for.
 
+A paper by name is for the chips that bear it, and for no other.
 A paper by number names no chip. It is taken for the one that fell silent last before it, because
 who pulls a chip and says so says it soon. A chip that went without a paper so keeps the time at
 which it went, however many others leave honestly after it.
@@ -22,12 +23,14 @@ class Past:
         first_ms: first fresh sighting.
         last_ms: last fresh sighting.
         runs: first and last fresh sighting of each stay, oldest first.
+        came_ms: when it came, the last time that it had been away for longer than `departure`.
     """
 
     chip: SeenChip
     first_ms: int
     last_ms: int
     runs: Sequence[tuple[int, int]] = ()
+    came_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,12 @@ def unaccounted(
     papers = sorted(leaving, key=lambda one: (one.at_ms, sorted(one.names.items())))
     taken: set[str] = set()
     named = _named(pool)
-    rest = [(one.at_ms, one.chips - _by_name(one, named, taken)) for one in papers]
+    told = {kind for kind, _ in named}
+    rest = [
+        (one.at_ms, one.chips)
+        for one in papers
+        if not _by_name(one, named, taken) and told.isdisjoint(one.names)
+    ]
     _by_time([past for past in pool if past.chip.chip_id not in taken], rest, until, taken)
     return [past for past in pool if past.chip.chip_id not in taken]
 

@@ -98,7 +98,9 @@ def test_a_chip_that_answered_and_is_gone_is_missing_after_its_time() -> None:
     fact = story.fact(FactKind.MISSING, ABSENCE + 1)
     assert (fact.pieces, fact.since_ms) == (1, GONE)
     assert fact.chips == ("pdi 0000000000000004",)
-    assert fact.severity is Severity.HIGH
+    assert fact.severity is Severity.MEDIUM
+    lasting = story.fact(FactKind.MISSING, GONE + limit_ms(Timer.ESCALATION) + 1)
+    assert lasting.severity is Severity.HIGH
     assert story.facts(FactKind.NEVER_ATTESTED, ABSENCE + 1) == ()
 
 

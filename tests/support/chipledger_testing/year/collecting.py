@@ -7,9 +7,11 @@ the chip, or its host, is away for longer than hosts may be silent.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
+
+from msgspec.structs import replace
 
 from chipledger_book.ledger import Book
 from chipledger_book.physical import ChipState, SeenChip, Stay

@@ -63,7 +63,7 @@ def _plan_auditor(agenda: Agenda, plan: Plan) -> None:
         visit += agenda.days(26, 29)
     for quarter in range(4):
         first = date(2026, 3 * quarter + 1, 1)
-        following = date(2026 + (quarter == 3), (3 * quarter + 3) % 12 + 1, 1)  # noqa: PLR2004
+        following = date(2026 + (quarter == 3), (3 * quarter + 3) % 12 + 1, 1)
         signs = ms(following.year, following.month) + agenda.days(12, 25)
         for role in ("operator", "auditor"):
             world.say(
