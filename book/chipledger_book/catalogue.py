@@ -70,6 +70,7 @@ class Sku(Record, frozen=True, kw_only=True):
         density_milli: performance density in thousandths.
         dram_bandwidth_gb_s: peak bandwidth of the package's memory, 10^9 bytes a second.
         dram_source: where that number comes from.
+        dram_confidence: how sure the reviewer is of it; None: nobody said.
         declared_only: no agent can see it yet; it can be received and declared.
         other_readings: other TPP in circulation.
         note: what a reader should know.
@@ -98,6 +99,7 @@ class Sku(Record, frozen=True, kw_only=True):
     density_milli: Positive | None = None
     dram_bandwidth_gb_s: Positive | None = None
     dram_source: Text = ""
+    dram_confidence: Literal["high", "medium", "low"] | None = None
     declared_only: bool = False
     other_readings: tuple[Reading, ...] = ()
     note: Text = ""

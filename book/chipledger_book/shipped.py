@@ -21,6 +21,7 @@ _DATA: Final = files("chipledger_book") / "data"
 _FILES: Final = (
     "chips-2026-10-05.json",
     "chips-2026-11-23.json",
+    "chips-2026-11-23.2.json",
     "us-ear-countries-2026-07-23.json",
     "us-ear-countries-2026-07-23.2.json",
     "us-ear-entities-2026-07-14.json",

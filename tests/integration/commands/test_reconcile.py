@@ -97,7 +97,7 @@ def test_the_table_says_what_is_known_and_how(commands: Commands) -> None:
         "authorisation: NOT-AUTHORISED: chips that no licence or exception covers",
         "126,656 TPP beyond what is allowed; 126,656 TPP held",
         "G1 self-reported",
-        "chips 2026-11-23.1 (in-force)",
+        "chips 2026-11-23.2 (in-force)",
         "us-diffusion-2025 2025-01-13.3 (codified-not-enforced)",
         "chipledger-appraisal 2026-11-23",
         "What this cannot see:",

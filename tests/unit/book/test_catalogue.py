@@ -267,3 +267,12 @@ def test_the_digest_names_content_not_layout() -> None:
 
     assert version_of(parse_table(spaced, Catalogue)) == version_of(CATALOGUE)
     assert version_of(changed).digest != version_of(CATALOGUE).digest
+
+
+def test_every_memory_bandwidth_says_where_it_is_from_and_how_sure_it_is() -> None:
+    """Figures of data sheets that nobody had at hand are called that, and none is near a limit."""
+    rows = [row for row in shipped.catalogue().skus if row.dram_bandwidth_gb_s is not None]
+
+    assert rows
+    assert all(row.dram_confidence and "from memory" in row.dram_source for row in rows)
+    assert all(abs((row.dram_bandwidth_gb_s or 0) - 6_500) >= 500 for row in rows)
