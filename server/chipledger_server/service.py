@@ -216,7 +216,7 @@ def _evidence_job(config: Config, clock: Clock, keeper: SequencerJob) -> Evidenc
 def _lookout_job(config: Config, clock: Clock, keeper: SequencerJob) -> LookoutJob:
     """Return what looks around beside the doors."""
     return LookoutJob(
-        lambda worker: worker.ask(look_around, config, clock.now_ms()),
+        lambda worker: look_around(worker, config, clock.now_ms()),
         every_s=config.watch.every_s,
         keep=keeper.looked,
     )

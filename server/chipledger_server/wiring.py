@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -12,6 +13,7 @@ from typing import Final, cast
 import structlog
 
 from chipledger_book.errors import BookError
+from chipledger_book.ledger import Book
 from chipledger_book.shipped import tables
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.gpu.roots import NVIDIA, RootPin, TrustAnchors
@@ -41,9 +43,10 @@ from chipledger_server.adapters.samples import SqlSamples
 from chipledger_server.config import Config
 from chipledger_server.domain.codes import Code, ServerError
 from chipledger_server.domain.rounds import TEST_MARK
+from chipledger_server.jobs.worker import Worker
 from chipledger_server.ports import Clock
 from chipledger_server.usecases.access import Role
-from chipledger_server.usecases.book.lookout import Looked, Lookout
+from chipledger_server.usecases.book.lookout import Looked, Part, look_at, parts_of, whole_book
 from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.book.sharing import Sharing
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
@@ -297,19 +300,54 @@ def measure_of(config: Config) -> Measure:
     )
 
 
-def look_around(config: Config, now_ms: int) -> Sequence[Looked]:
-    """Look at everything in the database once, as it is known at a time; for a worker process."""
+def look_around(worker: Worker, config: Config, now_ms: int) -> Iterator[Looked]:
+    """Let a worker process look at everything once, as it is known at a time, part by part."""
+    for part in worker.ask(_parts, config, now_ms):
+        yield from worker.ask(_look_at, config, now_ms, part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What the parts of one round have in common."""
+
+    engine: Reader
+    when: When
+    measure: Measure
+    book: Book
+
+
+@lru_cache(maxsize=1)
+def _round(config: Config, now_ms: int) -> _Round:
+    """Return the round of a time; the worker process keeps the newest one."""
     engine = open_engine(config.database.path)
-    found: list[Looked] = []
+    when = When(as_of_ms=now_ms, known_at_ms=now_ms)
+    with SqlReads(engine).snapshot() as snapshot:
+        book = whole_book(snapshot, when)
+    return _Round(engine, when, _measures_of(config, engine).at(now_ms), book)
+
+
+def _parts(config: Config, now_ms: int) -> list[Part]:
+    _round.cache_clear()  # the ledger of the round before goes first
+    one = _round(config, now_ms)
+    with SqlReads(one.engine).snapshot() as snapshot:
+        return parts_of(one.book, snapshot.looked_scopes(), one.when)
+
+
+def _look_at(config: Config, now_ms: int, part: Part) -> list[Looked]:
+    one = _round(config, now_ms)
     try:
-        with SqlReads(engine).snapshot() as snapshot:
-            times = When(as_of_ms=now_ms, known_at_ms=now_ms)
-            measure = _measures_of(config, engine).at(now_ms)
-            lookout = Lookout(snapshot, times, measure)
-            found.extend(lookout.around(snapshot.looked_scopes(), _not_watched))
+        return list(
+            look_at(
+                part,
+                SqlReads(one.engine),
+                book=one.book,
+                when=one.when,
+                measure=one.measure,
+                skipped=_not_watched,
+            )
+        )
     finally:
-        engine.dispose()
-    return found
+        one.engine.dispose()  # no file stays open between two rounds
 
 
 def _not_watched(scope: str, error: BookError) -> None:

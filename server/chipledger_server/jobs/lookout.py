@@ -1,11 +1,11 @@
 """When the collector looks around: in a worker process, reading only.
 
-What a look finds is handed to the one writer, which keeps it between two commits. A round that
-fails is made again; what was found before stays.
+A round is made in parts, a family at a time. What a part finds is handed to the one writer, which
+keeps it between two commits. A round that fails is made again; what was found before stays.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from chipledger_server.jobs.worker import Stopped, Worker, WorkerFailed
 from chipledger_server.usecases.book.lookout import Looked
 
-_ROUND_S: Final = 3600
+_PART_S: Final = 3600
 _LOG: Final = structlog.get_logger("chipledger.lookout")
 
 
@@ -22,7 +22,7 @@ class LookoutJob:
 
     def __init__(
         self,
-        look: Callable[[Worker], Sequence[Looked]],
+        look: Callable[[Worker], Iterable[Looked]],
         *,
         every_s: float,
         keep: Callable[[Looked], None],
@@ -30,7 +30,7 @@ class LookoutJob:
         """Make the job.
 
         Args:
-            look: asks the worker for one round.
+            look: asks the worker for one round, part by part.
             every_s: seconds between two rounds.
             keep: hands a look to the writer.
         """
@@ -38,7 +38,7 @@ class LookoutJob:
         self._every_s = every_s
         self._keep = keep
         self._ended = threading.Event()
-        self._worker = Worker(self._ended, limit_s=_ROUND_S)
+        self._worker = Worker(self._ended, limit_s=_PART_S)
         self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
 
     def start(self) -> None:

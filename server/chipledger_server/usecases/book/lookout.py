@@ -5,9 +5,10 @@ offline. Here is what it looks at, and in which order sites are looked at.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from chipledger_book.errors import BookError
 from chipledger_book.ledger import Book, fold
@@ -24,10 +25,11 @@ from chipledger_book.watch import (
 )
 from chipledger_server.usecases.book.reconcile import Balances, Measure
 from chipledger_server.usecases.physical import seen_chips
-from chipledger_server.usecases.reading import Snapshot, When
+from chipledger_server.usecases.reading import Reads, Snapshot, When
 
 UNCLAIMED = "unclaimed"
 """Scope of what concerns no site of the ledger."""
+_SITES_OF_ONE_SNAPSHOT: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +75,105 @@ class DatabaseScene:
         return self.snapshot.stays_of(self.when, names, rule=self.measure.stay_rule)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What is looked at together, in one round of many parts.
+
+    Attributes:
+        sites: one by one.
+        parent: whose all these sites are; None: nobody's, or nothing is asked of all together.
+        unclaimed: what concerns no site as well.
+        gone: scopes of earlier looks that are no more.
+    """
+
+    sites: tuple[str, ...] = ()
+    parent: str | None = None
+    unclaimed: bool = False
+    gone: tuple[str, ...] = ()
+
+
+def whole_book(snapshot: Snapshot, when: When) -> Book:
+    """Return the ledger with what the collector recorded of chips that moved.
+
+    The ledger only grows: of one `when`, every later snapshot gives the same.
+    """
+    moved = snapshot.attested_records(when, kind="moved")  # they wait for a confirmation
+    return fold([*snapshot.all_records(when), *moved])
+
+
+def parts_of(book: Book, before: Collection[str], when: When) -> list[Part]:
+    """Return everything that there is to look at: family by family, then what is nobody's.
+
+    Args:
+        book: the ledger.
+        before: scopes of earlier looks.
+        when: the time.
+    """
+    families: dict[str, list[str]] = defaultdict(list)
+    alone: list[str] = []
+    for site in book.site_ids():
+        if book.declarations(site):
+            families[book.site(site, when.as_of_ms).ultimate_parent.id].append(site)
+        else:
+            alone.append(site)
+    scopes = {UNCLAIMED, *(f"site:{site}" for site in book.site_ids())}
+    scopes |= {f"group:{parent}" for parent in families}
+    gone = tuple(sorted({*before} - scopes))
+    found = [Part(sites=tuple(sites), parent=name) for name, sites in sorted(families.items())]
+    return [*found, Part(sites=tuple(alone), unclaimed=True, gone=gone)]
+
+
+def look_at(
+    part: Part,
+    reads: Reads,
+    *,
+    book: Book,
+    when: When,
+    measure: Measure,
+    skipped: Callable[[str, BookError], None],
+) -> Iterator[Looked]:
+    """Yield what is found in one part, from a new snapshot for every few sites.
+
+    A snapshot that stays open for minutes would keep the database from tidying its log away.
+    """
+    reports: dict[str, SiteReport] = {}
+    for start in range(0, len(part.sites), _SITES_OF_ONE_SNAPSHOT):
+        with reads.snapshot() as snapshot:
+            lookout = Lookout(snapshot, when, measure, book=book, reports=reports)
+            sites = part.sites[start : start + _SITES_OF_ONE_SNAPSHOT]
+            yield from list(lookout.sites(sites, skipped))
+    with reads.snapshot() as snapshot:
+        lookout = Lookout(snapshot, when, measure, book=book, reports=reports)
+        yield from list(lookout.together(part, skipped))
+
+
 class Lookout:
     """Looks at everything at one time, from one snapshot.
 
     A site whose tables lack what its book holds is skipped and named: others are looked at.
     """
 
-    def __init__(self, snapshot: Snapshot, when: When, measure: Measure) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        when: When,
+        measure: Measure,
+        *,
+        book: Book | None = None,
+        reports: dict[str, SiteReport] | None = None,
+    ) -> None:
+        """Look at a snapshot.
+
+        Args:
+            snapshot: the database at one moment.
+            when: the two times of the question.
+            measure: tables and policies.
+            book: the ledger of that time, where it is folded already; see `whole_book`.
+            reports: balances of that time that are known already; what is found is added.
+        """
         self._when = when
         self._measure = measure
-        moved = snapshot.attested_records(when, kind="moved")  # they wait for a confirmation
-        self._book = fold([*snapshot.all_records(when), *moved])
+        self._book = whole_book(snapshot, when) if book is None else book
         self._balances = Balances(snapshot, self._book, when, measure)
         self._scene = DatabaseScene(
             snapshot=snapshot,
@@ -92,42 +182,48 @@ class Lookout:
             when=when,
             measure=measure,
         )
-        self._reports: dict[str, SiteReport] = {}
+        self._reports = {} if reports is None else reports
 
     def around(
         self, before: Collection[str], skipped: Callable[[str, BookError], None]
     ) -> Iterator[Looked]:
-        """Yield what is found at every site, then in every family, then at nobody's.
+        """Yield what is found at every site and in every family, then at nobody's.
 
         Args:
             before: scopes of earlier looks; those that are no more are found empty.
             skipped: told of each scope that could not be looked at, and why.
         """
-        now = self._scopes()
-        for scope, look in now.items():
-            try:
-                yield Looked(scope=scope, watched=look(), at_ms=self._when.as_of_ms)
-            except BookError as error:
-                skipped(scope, error)
-        nothing = Watched(waits=(), facts=(), tables=())
-        for scope in sorted({*before} - {*now}):
-            yield Looked(scope=scope, watched=nothing, at_ms=self._when.as_of_ms)
+        parts = parts_of(self._book, before, self._when)
+        for part in parts:
+            yield from self.sites(part.sites, skipped)
+            yield from self.together(part, skipped)
 
-    def _scopes(self) -> Mapping[str, Callable[[], Watched]]:
-        """Return every scope there is, and what looks at it."""
-        families: dict[str, list[str]] = defaultdict(list)
-        for site in self._book.site_ids():
-            if self._book.declarations(site):
-                at = self._when.as_of_ms
-                families[self._book.site(site, at).ultimate_parent.id].append(site)
+    def sites(
+        self, sites: Iterable[str], skipped: Callable[[str, BookError], None]
+    ) -> Iterator[Looked]:
+        """Yield what is found at some sites."""
+        for site in sites:
+            yield from self._looked(f"site:{site}", partial(self.site, site), skipped)
+
+    def together(self, part: Part, skipped: Callable[[str, BookError], None]) -> Iterator[Looked]:
+        """Yield what is found over the sites of a part, and at its scopes that are no more."""
         at = self._when.as_of_ms
-        found: dict[str, Callable[[], Watched]] = {
-            f"site:{site}": partial(self.site, site) for site in self._book.site_ids()
-        }
-        for parent, sites in sorted(families.items()):
-            found[f"group:{parent}"] = partial(self._group, parent, sites)
-        found[UNCLAIMED] = lambda: watch_unclaimed(self._scene, self._with(()), at)
-        return found
+        if part.parent is not None:
+            group = partial(self._group, part.parent, part.sites)
+            yield from self._looked(f"group:{part.parent}", group, skipped)
+        if part.unclaimed:
+            everybody = partial(watch_unclaimed, self._scene, self._with(()), at)
+            yield from self._looked(UNCLAIMED, everybody, skipped)
+        nothing = Watched(waits=(), facts=(), tables=())
+        yield from (Looked(scope=scope, watched=nothing, at_ms=at) for scope in part.gone)
+
+    def _looked(
+        self, scope: str, look: Callable[[], Watched], skipped: Callable[[str, BookError], None]
+    ) -> Iterator[Looked]:
+        try:
+            yield Looked(scope=scope, watched=look(), at_ms=self._when.as_of_ms)
+        except BookError as error:
+            skipped(scope, error)
 
     def _group(self, parent: str, sites: Collection[str]) -> Watched:
         return watch_group(parent, self._scene, self._with(sites), self._when.as_of_ms)
