@@ -89,7 +89,7 @@ def _own_problems(event: Event, book: Book, tables: Tables, *, now_ms: int) -> I
     elif isinstance(event, DeclaredInventory):
         yield from unknown_site(event.site, book, "site")
     elif isinstance(event, Correction):
-        yield from _correction_problems(event, book)
+        yield from correction_problems(event, book)
     elif isinstance(event, Movement):
         yield from movement_problems(event, book, tables.catalogue)
     elif isinstance(event, Attested):
@@ -136,7 +136,8 @@ def _receipt_problems(event: Received, book: Book, catalogue: Catalogue) -> Iter
         yield from delivery_problems(event, event.answers, book)
 
 
-def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
+def correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
+    """Yield why an event cannot be taken out by a correction, when proposed or when agreed to."""
     target = book.event(EventId(event.corrects))
     if target is None:
         yield Problem(
@@ -150,7 +151,7 @@ def _correction_problems(event: Correction, book: Book) -> Iterator[Problem]:
             code=Code.CORRECTION_OF_CORRECTION,
             where="corrects",
             detail=f"{event.corrects} is itself a correction",
-            hint="enter the right event anew instead",
+            hint="enter the right event anew; one that waits takes effect only if somebody agrees",
         )
     elif book.corrected_by(EventId(event.corrects)) is not None:
         yield _already_corrected("corrects", event.corrects)

@@ -70,6 +70,7 @@ class Code(StrEnum):
     MALFORMED_STATEMENT = "malformed-statement"
     STATEMENT_OF_ANOTHER_EVENT = "statement-of-another-event"
     STATEMENT_CONTRADICTS = "statement-contradicts"
+    TOO_MANY_STATEMENTS = "too-many-statements"
     STATEMENT_BY_WRONG_PARTY = "statement-by-wrong-party"
     STATEMENT_BEFORE_EVENT = "statement-before-event"
     STATEMENT_IN_FUTURE = "statement-in-future"

@@ -32,7 +32,7 @@ from chipledger_book.lines import (
 )
 from chipledger_book.movements import Attested, Movement, Remark
 from chipledger_book.parties import Site
-from chipledger_book.statements import Role, Statement, Strength
+from chipledger_book.statements import MAX_STATEMENTS, Role, Statement, Strength
 from chipledger_book.terms import (
     EventId,
     Millis,
@@ -115,7 +115,7 @@ class Received(EventBase, frozen=True, kw_only=True, tag="received"):
 
 
 class Correction(EventBase, frozen=True, kw_only=True, tag="correction"):
-    """Takes an earlier event out of the book, for every `as_of`, from when it was recorded.
+    """Takes an earlier event out of the book, for every `as_of`, from when two persons stand by it.
 
     Attributes:
         corrects: id of the event that was wrong.
@@ -177,12 +177,15 @@ class LedgerRecord(Record, frozen=True, kw_only=True):
         event: what happened.
         recorded_at_ms: when the collector took it up; `known_at` asks for this time.
         statements: who stands behind it.
+        proposed: a correction that takes effect once a second person agreed. Absent of other
+            events, and of corrections that were entered when one person was enough.
         v: version of this format.
     """
 
     event: Event
     recorded_at_ms: Millis
-    statements: Annotated[tuple[Statement, ...], msgspec.Meta(max_length=64)] = ()
+    statements: Annotated[tuple[Statement, ...], msgspec.Meta(max_length=MAX_STATEMENTS)] = ()
+    proposed: bool = False
     v: Literal[1] = 1
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Generic, TypeVar
 
+from chipledger_book.agreement import agreed
 from chipledger_book.errors import Code, refuse
 from chipledger_book.events import (
     ByBoard,
@@ -68,12 +69,15 @@ class Book:
     """What the ledger says, indexed for admission and for the balance.
 
     Adding the same records in any order gives the same answers. The book holds what was known
-    at one time; for another `known_at`, fold again with :func:`fold`.
+    at one time; for another `known_at`, fold again with :func:`fold`. A correction takes its event
+    out from when two persons stand behind it, see :mod:`chipledger_book.agreement`.
     """
 
     def __init__(self) -> None:
         self._events: dict[EventId, Event] = {}
         self._corrections: dict[EventId, EventId] = {}
+        self._proposed: dict[EventId, set[EventId]] = {}
+        self._alone: set[EventId] = set()
         self._statements: dict[EventId, tuple[Statement, ...]] = {}
         self._recorded: dict[EventId, int] = {}
         self._answers: dict[EventId, list[Booked[Event]]] = {}
@@ -99,6 +103,10 @@ class Book:
             self._recorded.get(key, record.recorded_at_ms), record.recorded_at_ms
         )
         self._stand(key, record.statements)
+        if isinstance(event, Correction):
+            if not record.proposed:
+                self._alone.add(key)
+            self._correct(key, event)
         if known:
             return key
         self._events[key] = event
@@ -110,9 +118,7 @@ class Book:
             self._declared.setdefault(event.site, []).append(Booked(id=key, event=event))
         elif isinstance(event, Attested):
             self._attested.setdefault(event.site, []).append(Booked(id=key, event=event))
-        elif isinstance(event, Correction):
-            self._corrections[EventId(event.corrects)] = key
-        else:
+        elif not isinstance(event, Correction):
             self._take(Booked(id=key, event=event))
         return key
 
@@ -121,7 +127,23 @@ class Book:
 
         The event may come later: a book is the same whatever order its records arrive in.
         """
-        self._stand(EventId(later.of), (later.statement,))
+        key = EventId(later.of)
+        self._stand(key, (later.statement,))
+        event = self._events.get(key)
+        if isinstance(event, Correction):
+            self._correct(key, event)
+
+    def _correct(self, key: EventId, correction: Correction) -> None:
+        """Let a correction take effect, or wait for a second person; of several the least id does.
+
+        One that was entered when one person was enough needs no second one.
+        """
+        target = EventId(correction.corrects)
+        if key in self._alone or agreed(self.statements(key)):
+            self._proposed.get(target, set()).discard(key)
+            self._corrections[target] = min(key, self._corrections.get(target, key))
+        else:
+            self._proposed.setdefault(target, set()).add(key)
 
     def _stand(self, key: EventId, statements: Iterable[Statement]) -> None:
         """Add to those who stand behind an event."""
@@ -159,8 +181,18 @@ class Book:
         return self._events.get(key)
 
     def corrected_by(self, key: EventId) -> EventId | None:
-        """Return the id of the correction of an event, or None."""
+        """Return the id of the correction that took an event out, or None.
+
+        One that waits for a second person takes nothing out.
+        """
         return self._corrections.get(key)
+
+    def proposed(self, key: EventId) -> tuple[EventId, ...]:
+        """Return the corrections of an event that wait for a second person, sorted.
+
+        None of an event that is corrected: nothing is left to agree to.
+        """
+        return () if key in self._corrections else tuple(sorted(self._proposed.get(key, ())))
 
     def statements(self, key: EventId) -> tuple[Statement, ...]:
         """Return who stands behind an event, whenever they said so, the first to speak first."""

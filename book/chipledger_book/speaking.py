@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from chipledger_book.admission import CLOCK_TOLERANCE_MS
+from chipledger_book.agreement import AGREES, voice
 from chipledger_book.errors import Code, Problem
 from chipledger_book.events import (
     Correction,
@@ -43,6 +44,7 @@ from chipledger_book.movements import (
 )
 from chipledger_book.parties import Site
 from chipledger_book.remark_rules import OTHER_SIDE, own_parties
+from chipledger_book.statements import MAX_STATEMENTS
 from chipledger_book.terms import EventId
 
 _OPERATOR: Final = frozenset({Role.OPERATOR})
@@ -88,7 +90,7 @@ def own_side(event: Event, book: Book) -> frozenset[Role]:
 def said_before(statement: Statement, before: Sequence[Statement]) -> Statement | None:
     """Return the statement that one repeats: the same party, role and event, at least as strong."""
     for other in before:
-        same = other.role is statement.role and _who(other) == _who(statement)
+        same = other.role is statement.role and voice(other) == voice(statement)
         if same and _RANK[other.strength] <= _RANK[statement.strength]:
             return other
     return None
@@ -116,6 +118,14 @@ def later_problems(
     statement: Statement, event: Event, before: Sequence[Statement], book: Book, *, now_ms: int
 ) -> Iterator[Problem]:
     """Yield why nobody may stand behind an event of the ledger by a statement."""
+    if len(before) >= MAX_STATEMENTS:
+        yield Problem(
+            code=Code.TOO_MANY_STATEMENTS,
+            where="statement",
+            detail=f"{len(before)} stand behind it, and no more than that may",
+            hint="nothing is lost: every side of it can have spoken, in every strength",
+        )
+        return
     yield from _problems(statement, event, before, book, now_ms=now_ms, where="statement")
 
 
@@ -129,6 +139,8 @@ def _problems(
     where: str,
 ) -> Iterator[Problem]:
     may = own_side(event, book) | {Role.AUDITOR}
+    if isinstance(event, Correction):
+        may |= AGREES
     other = OTHER_SIDE.get(type(event))
     if statement.role not in (may if other is None else may | {other}):
         yield Problem(
@@ -160,11 +172,11 @@ def _contradictions(
     statement: Statement, before: Sequence[Statement], where: str
 ) -> Iterator[Problem]:
     for other in before:
-        if other.role is not statement.role and _who(other) == _who(statement):
+        if other.role is not statement.role and voice(other) == voice(statement):
             yield Problem(
                 code=Code.STATEMENT_CONTRADICTS,
                 where=f"{where}.role",
-                detail=f"{_who(other)} has spoken of this event as {other.role}",
+                detail=f"{voice(other)} has spoken of this event as {other.role}",
                 hint="one side cannot be the other one as well",
             )
 
@@ -226,11 +238,6 @@ def _of_site(role: Role, site: Site | None) -> str | None:
     parties = {Role.OPERATOR: site.operator, Role.CONSIGNEE: site.consignee}
     found = parties.get(role)
     return None if found is None else found.id
-
-
-def _who(statement: Statement) -> str:
-    """Return whose word a statement is: the party's, or that of an account without one."""
-    return statement.party or statement.principal
 
 
 def _listed(roles: frozenset[Role]) -> str:

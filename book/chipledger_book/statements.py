@@ -9,6 +9,8 @@ from chipledger_book.terms import Millis, Name, PartyName, Record
 from chipledger_evidence.ids import Digest, whole
 
 MAX_SIGNED_CHARACTERS: Final = 2048
+MAX_STATEMENTS: Final = 64
+"""How many may stand behind one event: every side of it, in every strength, and its auditors."""
 
 CompactJws = Annotated[
     str,

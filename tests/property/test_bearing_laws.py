@@ -1,6 +1,7 @@
 """What bears on an event decides about it as the whole ledger does."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from chipledger_book.licences import LicenceRef
 from chipledger_book.movements import Confirmed
 from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.usecases.book.entry import Speaker, enter
+from chipledger_server.usecases.book.standing import agree
 from chipledger_server.usecases.people import Hand
 from chipledger_testing.book import NOW, TABLES, declared, licence, ms, pieces, record
 from chipledger_testing.databases import new_database
@@ -75,7 +77,9 @@ def entered(event: Event, ledger: SqlLedger) -> tuple[Problem, ...]:
     """Enter an event; return what is wrong with it."""
     role = event.role if isinstance(event, Confirmed) else Role.OPERATOR
     try:
-        enter(event, ledger, TABLES, HAND, speaker=Speaker(role=role, party="somebody"))
+        done = enter(event, ledger, TABLES, HAND, speaker=Speaker(role=role, party="somebody"))
+        if isinstance(event, Correction) and not done.known_before:
+            agree(done.id, ledger, replace(HAND, principal="somebody else"), carrier=None)
     except BookError as error:
         return error.problems
     return ()

@@ -67,6 +67,8 @@ def _enter(scene: Scene, event: Event, events: list[Event]) -> None:
         enter(event, SqlLedger(scene.engine), TABLES, scene.hand(), speaker=speaker)
     except BookError:
         return
+    if isinstance(event, Correction):
+        scene.agree(event)
     events.append(event)
 
 

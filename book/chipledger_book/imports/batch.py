@@ -7,6 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chipledger_book.admission import problems as admission_problems
+from chipledger_book.agreement import recorded
 from chipledger_book.errors import Code, Problem
 from chipledger_book.events import (
     Correction,
@@ -117,7 +118,7 @@ def _try(draft: Draft, book: Book, entrance: Entrance) -> tuple[list[Problem], L
     """
     event = draft.event
     statements = entrance.speak(event)
-    record = LedgerRecord(event=event, recorded_at_ms=entrance.now_ms, statements=statements)
+    record = recorded(event, statements, at_ms=entrance.now_ms)
     found = list(entrance.forbid(event, book))
     found += admission_problems(event, book, entrance.tables, now_ms=entrance.now_ms)
     found += statement_problems(event, statements)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from chipledger_book.errors import Code, Problem
-from chipledger_book.events import Correction, Event, LedgerRecord, Role, Statement
+from chipledger_book.events import Correction, Event, LedgerRecord, Role, Statement, event_id
 from chipledger_book.ledger import Book, answered_by
 from chipledger_book.movements import SignedOff
 from chipledger_book.periods.document import Gap
@@ -264,13 +264,15 @@ def sign_problems(
 def bears_on(record: LedgerRecord, book: Book, *, site: str, as_of_ms: int) -> bool:
     """Tell whether a record changes what was true at a site up to a time.
 
-    A correction does when what it corrects did, whenever it was made itself; an event that
-    answers another does for the site of the other as well. A sign-off changes nothing.
+    A correction does when what it corrects did, whenever it was made itself, once it took effect;
+    an event that answers another does for the site of the other as well. A sign-off changes
+    nothing.
     """
     event = record.event
     if isinstance(event, Correction):
         corrected = book.event(EventId(event.corrects))
-        return corrected is not None and _is_of(corrected, book, site, as_of_ms)
+        stands = book.corrected_by(EventId(event.corrects)) == event_id(event)
+        return stands and corrected is not None and _is_of(corrected, book, site, as_of_ms)
     return _is_of(event, book, site, as_of_ms)
 
 

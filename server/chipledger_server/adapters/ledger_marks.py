@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from itertools import chain
 from typing import Any, Final
 
@@ -12,11 +11,14 @@ from chipledger_book.bearing import events_named, marks, marks_sought, sites_nam
 from chipledger_book.events import Event, LedgerRecord, LicenceGranted, decode_event, event_id
 from chipledger_book.terms import EventId
 from chipledger_server.adapters import schema
+from chipledger_server.adapters.marking import number_of
 from chipledger_server.adapters.reads.attested import attested_named
+from chipledger_server.adapters.reads.statements import known_all
 
 _EVENTS = schema.ledger_events.c
 _MARKS = schema.ledger_marks
 _MARKED = schema.ledger_marked
+_CORRECTION: Final = "correction"
 _AT_ONCE: Final = 10_000
 """Values in one statement; SQLite takes 32,766."""
 
@@ -60,7 +62,7 @@ def bearing(connection: Connection, events: Sequence[Event]) -> list[LedgerRecor
         if isinstance(event, LicenceGranted):
             found.consignees.add(event.licence.consignee)
     # A transfer out is answered at another site: whoever names what is named here.
-    found.take(_marked(connection, {_number("event", key) for key in named}))
+    found.take(_marked(connection, {number_of("event", key) for key in named}))
     licences = _EVENTS.site.is_(None)
     rows = {
         row.pos: row
@@ -70,15 +72,25 @@ def bearing(connection: Connection, events: Sequence[Event]) -> list[LedgerRecor
             _where(connection, _EVENTS.pos, sorted(found.single)),
         )
     }
-    entered = [
-        LedgerRecord(event=decode_event(bytes(row.body)), recorded_at_ms=row.recorded_ms)
-        for _, row in sorted(rows.items())
-    ]
-    return [*own, *entered]
+    return [*own, *_with_corrections(connection, [row for _, row in sorted(rows.items())])]
+
+
+def _with_corrections(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]]
+) -> Iterator[LedgerRecord]:
+    """Yield records of events; of corrections with who stands behind them: it decides what stands.
+
+    Of all others, who stands behind them has no say in what may enter, and is not read.
+    """
+    said = known_all(connection, [row.id for row in rows if row.type == _CORRECTION])
+    for row in rows:
+        yield said.get(row.id) or LedgerRecord(
+            event=decode_event(bytes(row.body)), recorded_at_ms=row.recorded_ms
+        )
 
 
 def _sought(event: Event, key: EventId) -> Iterator[int]:
-    return (_number(*mark) for mark in marks_sought(event, key))
+    return (number_of(*mark) for mark in marks_sought(event, key))
 
 
 def _catch_up(connection: Connection) -> None:
@@ -96,19 +108,13 @@ def _catch_up(connection: Connection) -> None:
         values = [
             {"mark": number, "event": row.pos}
             for row in part
-            for number in {_number(*mark) for mark in marks(decode_event(bytes(row.body)))}
+            for number in {number_of(*mark) for mark in marks(decode_event(bytes(row.body)))}
         ]
         if values:
             connection.execute(insert(_MARKS), values)
     written = connection.execute(update(_MARKED).values(pos=newest))
     if not written.rowcount:
         connection.execute(insert(_MARKED).values(id=1, pos=newest))
-
-
-def _number(kind: str, name: str) -> int:
-    """Return what a mark is kept as."""
-    digest = sha256(f"{kind}\0{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _marked(connection: Connection, numbers: Iterable[int]) -> list[Row[*tuple[Any, ...]]]:
@@ -133,7 +139,8 @@ def _where(
     values: Sequence[Any],
     *also: ColumnElement[bool],
 ) -> list[Row[*tuple[Any, ...]]]:
-    columns = (_EVENTS.pos, _EVENTS.site, _EVENTS.consignee, _EVENTS.body, _EVENTS.recorded_ms)
+    place = (_EVENTS.pos, _EVENTS.site, _EVENTS.consignee)
+    columns = (*place, _EVENTS.id, _EVENTS.type, _EVENTS.body, _EVENTS.recorded_ms)
     return [
         row
         for some in _parts(values)

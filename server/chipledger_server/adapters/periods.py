@@ -54,12 +54,21 @@ class SqlPeriods:
         return int(newest or 0)
 
     def entered_since(self, digest: str) -> frozenset[str]:
-        """Return the ids of the events that were entered after a document was made."""
-        events = schema.ledger_events.c
-        made = select(_DOCS.ledger_pos).where(_DOCS.digest == digest).scalar_subquery()
+        """Return the ids of the events that were entered after a document was made.
+
+        And of the corrections that somebody agreed to since.
+        """
+        events, said = schema.ledger_events.c, schema.ledger_statements
+        document = select(_DOCS.ledger_pos, _DOCS.known_ms).where(_DOCS.digest == digest)
         with self._engine.connect() as connection:
-            rows = connection.execute(select(events.id).where(events.pos > made))
-            return frozenset(rows.scalars())
+            made = connection.execute(document).one()
+            entered = connection.execute(select(events.id).where(events.pos > made.ledger_pos))
+            agreed = connection.execute(
+                select(events.id)
+                .join(said, said.c.event == events.id)
+                .where(events.type == "correction", said.c.recorded_ms > made.known_ms)
+            )
+            return frozenset((*entered.scalars(), *agreed.scalars()))
 
     def log_head(self) -> Head:
         """Return the head of the log, going on from the newest that was kept."""

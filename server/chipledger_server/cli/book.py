@@ -18,6 +18,7 @@ from chipledger_book.events import (
     ByBoard,
     ByCount,
     ByUnit,
+    Correction,
     DeclaredInventory,
     Event,
     Line,
@@ -273,6 +274,11 @@ def _words(entered: Entered) -> list[str]:
     if entered.known_before:
         return [f"{what}: the book holds this event already, nothing changed ({entered.id})"]
     lines = [f"{what}: entered as {entered.id}"]
+    if isinstance(entered.event, Correction):
+        lines.append(
+            "  it waits: what it corrects stands until another person, an auditor or"
+            " administrator, agrees"
+        )
     if isinstance(entered.event, DeclaredInventory):
         chips = sum(not chip.virtual for chip in entered.event.chips)
         lines.append(f"  {chips} chips declared (G0): a column of their own, they fill no hole")

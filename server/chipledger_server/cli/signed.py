@@ -1,4 +1,4 @@
-"""Handing in what parties signed: `event add FILE` of a signed event, and `event state FILE`."""
+"""What parties sign and persons agree to: `event add`, `event state` and `event agree`."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 from chipledger_book.signing import read_event_file, read_party_statement
 from chipledger_server.cli.desk import answer, desk_of, json_option
-from chipledger_server.usecases.book.standing import enter_signed, state_signed
+from chipledger_server.usecases.book.standing import agree, enter_signed, state_signed
 from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.wiring import Desk
 
@@ -18,6 +18,10 @@ def add_state(event: Any) -> None:  # noqa: ANN401 - argparse does not name its 
     command.add_argument("file", type=Path, help="the statement of chipledger-sign; - is stdin")
     json_option(command)
     command.set_defaults(act=_state)
+    command = event.add_parser("agree", help="the second person: let a correction take effect")
+    command.add_argument("event", help="id of the correction")
+    json_option(command)
+    command.set_defaults(act=_agree)
 
 
 def enter_file(arguments: argparse.Namespace, desk: Desk, data: bytes) -> int:
@@ -47,6 +51,18 @@ def _state(arguments: argparse.Namespace) -> int:
     if stated.known_before:
         line = f"{word.party} stands behind {stated.event} already, nothing changed"
     value = {"event": stated.event, "known_before": stated.known_before, "statement": word}
+    return answer(arguments, value, [line])
+
+
+def _agree(arguments: argparse.Namespace) -> int:
+    desk = desk_of(arguments)
+    stated = agree(arguments.event, desk.ledger, desk.hand, carrier=None)
+    line = f"{stated.event}: agreed to; what it corrects stands no longer"
+    value = {
+        "event": stated.event,
+        "known_before": stated.known_before,
+        "statement": stated.statement,
+    }
     return answer(arguments, value, [line])
 
 

@@ -1,5 +1,6 @@
 """The two times of every question, and the ledger in a list: what is asked for and shown."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chipledger_book.statements import Statement
@@ -34,6 +35,7 @@ class LedgerAsked:
         kind: only of this type.
         party: only those that name this party.
         key: only the one with this id.
+        names: only those that answer, confirm or correct the one with this id.
         since_ms: only those that happened then or later.
         before: time and position of the last entry of the page before.
     """
@@ -44,8 +46,26 @@ class LedgerAsked:
     kind: str | None = None
     party: str | None = None
     key: str | None = None
+    names: str | None = None
     since_ms: int = 0
     before: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrections:
+    """Corrections of some events, each by the id of the event: its own id, and the reason.
+
+    Attributes:
+        standing: those that took effect.
+        proposed: those that wait for a second person.
+    """
+
+    standing: Mapping[str, tuple[str, str]]
+    proposed: Mapping[str, tuple[tuple[str, str], ...]]
+
+    def of(self, key: str) -> tuple[str, str] | None:
+        """Return the correction that took an event out."""
+        return self.standing.get(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +83,7 @@ class LedgerEntry:
         words: what it says, in one line.
         statements: who stands behind it, and how strongly.
         corrected_by: id and reason of the correction that took it out, or None.
+        proposed: id and reason of the corrections that wait for a second person.
     """
 
     pos: int
@@ -75,3 +96,4 @@ class LedgerEntry:
     words: str
     statements: tuple[Statement, ...]
     corrected_by: tuple[str, str] | None
+    proposed: tuple[tuple[str, str], ...] = ()

@@ -222,6 +222,7 @@ class WaitsAsked:
         site: only this site's.
         owner: only what this party or role must do.
         state: only overdue, running (overdue ones among them) or ended ones.
+        event: only those that this event began.
     """
 
     scope: frozenset[str] | None
@@ -229,6 +230,7 @@ class WaitsAsked:
     site: str | None = None
     owner: str | None = None
     state: WaitState | None = None
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from chipledger_book.errors import BookError, Code
-from chipledger_book.events import Correction, Event, Role
+from chipledger_book.events import Correction, Event, Role, event_id
 from chipledger_book.ledger import fold
 from chipledger_book.movements import Confirmed, Moved
 from chipledger_book.terms import EventId
@@ -17,6 +17,7 @@ from chipledger_server.usecases.book.entry import Speaker, enter
 from chipledger_server.usecases.book.lookout import Lookout
 from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.book.rights import entry_problems
+from chipledger_server.usecases.book.standing import agree
 from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.reading import EventsAsked, LedgerAsked, When
 from chipledger_testing.book import TABLES, declared, site_of
@@ -33,6 +34,12 @@ def put(inside: CollectorInside, event: Event, *, role: Role = Role.COLLECTOR) -
     speaker = Speaker(role=role, party="acme" if role is Role.OPERATOR else None)
     ledger = SqlLedger(inside.engine)
     return enter(event, ledger, TABLES, hand, speaker=speaker).id
+
+
+def agreed_to(inside: CollectorInside, correction: Correction) -> None:
+    """Let a second person agree to a correction."""
+    hand = Hand(principal="local:1", now_ms=inside.clock.ms, entropy=CountingEntropy())
+    agree(event_id(correction), SqlLedger(inside.engine), hand, carrier=None)
 
 
 def a_move(inside: CollectorInside) -> Moved:
@@ -97,8 +104,11 @@ def test_a_wrong_move_is_corrected_and_so_is_a_wrong_confirmation(
     with pytest.raises(BookError) as caught:
         put(inside, wrong)
     assert [problem.code for problem in caught.value.problems] == [Code.EVENT_ANSWERED]
-    put(inside, Correction(occurred_at_ms=inside.clock.ms, corrects=word, reason="too early"))
+    early = Correction(occurred_at_ms=inside.clock.ms, corrects=word, reason="too early")
+    put(inside, early)
+    agreed_to(inside, early)
     put(inside, wrong)
+    agreed_to(inside, wrong)
     ask = LedgerAsked(when=now(inside), scope=None, kind="moved")
     with SqlReads(inside.engine).snapshot() as snapshot:
         (entry,) = snapshot.ledger_page(ask, limit=10)

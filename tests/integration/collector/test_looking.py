@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from msgspec import structs
 
-from chipledger_book.events import ByCount, Correction, Event
+from chipledger_book.events import ByCount, Correction, Event, event_id
 from chipledger_book.movements import ShipmentDeclared
 from chipledger_book.watch import WaitKind, Watched
 from chipledger_evidence.appraisal.policy import shipped_policy
@@ -14,6 +14,7 @@ from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.usecases.book.entry import Entered, enter
 from chipledger_server.usecases.book.lookout import Looked, Lookout
 from chipledger_server.usecases.book.reconcile import Measure
+from chipledger_server.usecases.book.standing import agree
 from chipledger_server.usecases.people import Hand
 from chipledger_server.usecases.reading import WaitsAsked, WaitState, When
 from chipledger_testing.book import H100, TABLES, declared, licence, pieces, received, site_of
@@ -155,10 +156,10 @@ def test_a_scope_that_is_no_more_leaves_no_finding_behind(inside: CollectorInsid
     assert inside.findings() == ["in-transit-late"]
 
     for one in reversed(entered):
-        write(
-            inside,
-            Correction(occurred_at_ms=inside.clock.ms, corrects=one.id, reason="never was"),
-        )
+        wrong = Correction(occurred_at_ms=inside.clock.ms, corrects=one.id, reason="never was")
+        write(inside, wrong)
+        hand = Hand(principal="second:1", now_ms=inside.clock.ms, entropy=CountedEntropy(one.id))
+        agree(event_id(wrong), SqlLedger(inside.engine), hand, carrier=None)
     look(inside)
     assert inside.findings() == []
     assert inside.rows("SELECT count(*) FROM waits") == [(0,)]

@@ -119,7 +119,7 @@ def test_a_corrected_receipt_may_be_entered_anew(commands: Commands) -> None:
         "corrects": entered["id"],
         "reason": "typing error",
     }
-    commands.done("event", "add", commands.file("undo.json", undo))
+    commands.correct(undo)
     assert not commands.answer(*receipt)["known_before"]
 
 
@@ -144,7 +144,7 @@ def test_a_corrected_event_does_not_come_back(commands: Commands) -> None:
         "corrects": entered["id"],
         "reason": "typing error",
     }
-    commands.done("event", "add", commands.file("undo.json", undo))
+    commands.correct(undo)
     before = len(records(commands, "event"))
     ran = commands.run(*receipt, "--at", "2026-01-05")
 

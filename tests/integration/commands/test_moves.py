@@ -72,7 +72,7 @@ def test_a_transfer_to_another_family_is_closed_by_it_and_opened_by_its_correcti
         "corrects": arrived["id"],
         "reason": "another lorry",
     }
-    commands.done("event", "add", commands.file("undo.json", undo))
+    commands.correct(undo)
     assert [one["event"] for one in balance(commands)["one_sided"]] == [out["id"]]
     assert balance(commands, "jakarta")["rows"] == []
 

@@ -132,6 +132,7 @@ def test_bad_input(name: str, scene: Scene, door: Door) -> None:
     """Refused by row, with the reason and what to do, and the good row with it; or booked."""
     scene.enter(declared(), declared(site_of("muar", owner=party("newco"))))
     scene.enter(OLD, COUNTED, UNDONE, SENT)
+    scene.agree(UNDONE)
     before = len(door.read("/events")["items"])
     token = door.token(Role.ADMINISTRATOR)
     case = CASES[name]

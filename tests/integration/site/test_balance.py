@@ -165,11 +165,14 @@ def test_what_was_seen_later_was_not_known(johor_site: Scene, door: Door) -> Non
 
 
 def test_a_correction_takes_its_event_out(johor_site: Scene, door: Door) -> None:
-    """From when it was recorded, for every `as_of`; before, the old book stays readable."""
+    """From when a second person agreed, for every `as_of`; the old book stays readable."""
     before = johor_site.now_ms
     wrong = door.read("/events", type="received")["items"][0]["id"]
     johor_site.now_ms += HOUR
-    johor_site.enter(Correction(occurred_at_ms=ms(2026, 5), corrects=wrong, reason="typing error"))
+    undo = Correction(occurred_at_ms=ms(2026, 5), corrects=wrong, reason="typing error")
+    johor_site.enter(undo)
+    assert row(door)["book"] == 8
+    johor_site.agree(undo)
     johor_site.enter(received(9))
 
     assert row(door)["book"] == 9
@@ -183,9 +186,9 @@ def test_a_site_without_a_declaration_is_named_and_hides_no_other(
     wrong = johor_site.enter(declared(site_of("muar")))[0]
     host = johor_site.host("muar", "a", at=START)
     johor_site.seen(host, *eight("a"), since=START)
-    johor_site.enter(
-        Correction(occurred_at_ms=ms(2026, 5), corrects=wrong.id, reason="wrong country")
-    )
+    undo = Correction(occurred_at_ms=ms(2026, 5), corrects=wrong.id, reason="wrong country")
+    johor_site.enter(undo)
+    johor_site.agree(undo)
     now = When(as_of_ms=johor_site.now_ms, known_at_ms=johor_site.now_ms)
     with johor_site.reads.snapshot() as snapshot:
         balances = all_balances(snapshot, now, johor_site.measure, scope=None)

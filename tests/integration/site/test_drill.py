@@ -98,6 +98,7 @@ def test_a_late_event_changes_what_was_true_and_not_what_was_known(
     two_sites.now_ms += HOUR
     undo = Correction(occurred_at_ms=NOW, corrects=event_id(GONE), reason="typing error")
     two_sites.enter(undo)
+    two_sites.agree(undo)
 
     def book(**times: int) -> int:
         part = door.read("/sites/johor/balance/behind", sku=H100, column="book", **times)["part"]

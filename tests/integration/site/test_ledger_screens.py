@@ -39,11 +39,11 @@ def told(scene: Scene) -> Scene:
     """Return a ledger with two sites, two receipts, and one of them corrected."""
     wrong = received(99, at=ms(2026, 4))
     scene.enter(declared(), declared(site_of("muar", owner=party("newco"))), received(8), wrong)
-    scene.enter(
-        Correction(
-            occurred_at_ms=ms(2026, 4, 2), corrects=event_id(wrong), reason="it came to <Muar>"
-        )
+    undo = Correction(
+        occurred_at_ms=ms(2026, 4, 2), corrects=event_id(wrong), reason="it came to <Muar>"
     )
+    scene.enter(undo)
+    scene.agree(undo)
     return scene
 
 

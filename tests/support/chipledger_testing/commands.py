@@ -3,6 +3,8 @@
 import contextlib
 import io
 import json
+import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,10 @@ from typing import Any
 from sqlalchemy import Engine
 
 from chipledger_server.adapters.database import open_engine
+from chipledger_server.adapters.ledger import SqlLedger
 from chipledger_server.cli import main
+from chipledger_server.usecases.book.standing import agree
+from chipledger_server.usecases.people import Hand
 
 CONFIG = """
 [collector]
@@ -83,6 +88,15 @@ class Commands:
         flags = ("--operator", party, "--consignee", party, "--parent", party)
         about = ("--id", name, "--name", name.title(), "--country", country)
         self.done("site", "add", *about, *flags, "--test")
+
+    def correct(self, correction: dict[str, Any]) -> None:
+        """Enter a correction here, and let another person agree to it."""
+        made = self.answer("event", "add", self.file("undo.json", correction))
+        engine = self.database()
+        at_ms = int(time.time() * 1000)
+        second = Hand(principal="second", now_ms=at_ms, entropy=secrets.token_bytes)
+        agree(made["id"], SqlLedger(engine), second, carrier=None)
+        engine.dispose()
 
     def database(self) -> Engine:
         """Open its database, to look at what was written."""

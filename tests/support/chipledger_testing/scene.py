@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, func, insert, select, update
 
-from chipledger_book.events import Event
+from chipledger_book.events import Event, event_id
 from chipledger_evidence.appraisal.policy import shipped_policy
 from chipledger_evidence.codec import b64url_decode, encode_canonical
 from chipledger_evidence.entry import EntryType, TokenAccepted, entry_hash, make_entry
@@ -28,6 +28,7 @@ from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.usecases.access import Role
 from chipledger_server.usecases.book.entry import Entered, enter
 from chipledger_server.usecases.book.reconcile import Measure
+from chipledger_server.usecases.book.standing import agree
 from chipledger_server.usecases.people import Hand, NewPrincipal, add_principal
 from chipledger_server.usecases.physical import Reading
 from chipledger_testing.book import NOW, TABLES
@@ -111,6 +112,11 @@ class Scene:
         """Enter events into the book, now."""
         ledger = SqlLedger(self.engine)
         return [enter(event, ledger, TABLES, self.hand()) for event in events]
+
+    def agree(self, *corrections: Event, principal: str = "second:1") -> None:
+        """Let another person than the one that :meth:`enter` is agree to corrections, now."""
+        for one in corrections:
+            agree(event_id(one), SqlLedger(self.engine), self.hand(principal), carrier=None)
 
     def token(self, name: str, role: Role, *sites: str) -> str:
         """Add a principal and return its token."""

@@ -164,13 +164,27 @@ def test_a_restatement_stands_beside_what_it_restates(scene: Scene) -> None:
 
 
 def test_a_correction_of_what_happened_in_it_bears_on_a_period(scene: Scene) -> None:
-    """Whenever it is made itself."""
+    """Whenever it is made itself, once a second person agreed."""
     closes(scene)
-    scene.enter(
-        Correction(occurred_at_ms=ms(2026, 5), corrects=event_id(EARLY), reason="miscounted")
-    )
+    undo = Correction(occurred_at_ms=ms(2026, 5), corrects=event_id(EARLY), reason="miscounted")
+    scene.enter(undo)
+    assert not period(scene).restate
+    scene.agree(undo)
 
     assert period(scene).restate
+
+
+def test_agreeing_after_the_close_to_what_was_proposed_before_restates(scene: Scene) -> None:
+    """What counts is when the correction took effect, not when it was proposed."""
+    undo = Correction(occurred_at_ms=ms(2026, 5), corrects=event_id(EARLY), reason="miscounted")
+    scene.enter(undo)
+    closes(scene)
+    assert not period(scene).restate
+    scene.now_ms += 1000
+    scene.agree(undo)
+
+    (late,) = period(scene).late
+    assert (late.event, late.recorded_ms) == (event_id(undo), scene.now_ms)
 
 
 def test_later_events_do_not_bear_on_a_closed_period(scene: Scene) -> None:

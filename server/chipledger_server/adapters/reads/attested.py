@@ -92,7 +92,8 @@ def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list
             principal=COLLECTOR,
             words=event_words(record.event),
             statements=record.statements,
-            corrected_by=taken_out.get(row["id"]),
+            corrected_by=taken_out.of(row["id"]),
+            proposed=taken_out.proposed.get(row["id"], ()),
         )
         for row, record in ((row, _record(row)) for row in rows)
     ]

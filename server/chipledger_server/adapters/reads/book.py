@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from chipledger_book.events import Event, LedgerRecord, decode_event
 from chipledger_book.movements import TransferOut
 from chipledger_server.adapters import schema
-from chipledger_server.adapters.reads.statements import BOOKED, entered_with, later_statements
+from chipledger_server.adapters.reads.statements import BOOKED, later_statements, record_of
 from chipledger_server.usecases.book.event_words import event_words
 from chipledger_server.usecases.reading import EventsAsked, When
 from chipledger_server.usecases.views import EventView
@@ -129,11 +129,7 @@ def read_records(
         .order_by(_EVENTS.pos)
     )
     return [
-        LedgerRecord(
-            event=decode_event(bytes(row.body)),
-            recorded_at_ms=row.recorded_ms,
-            statements=(*entered_with(row.record), *later.get(row.id, ())),
-        )
+        record_of(row.body, row.recorded_ms, row.record, later.get(row.id, ()))
         for row in connection.execute(query)
     ]
 

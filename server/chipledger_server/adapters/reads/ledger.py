@@ -6,11 +6,19 @@ from typing import Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from chipledger_book.events import decode_event
+from chipledger_book.events import Correction, decode_event
+from chipledger_book.ledger import fold
+from chipledger_book.terms import EventId
 from chipledger_server.adapters import schema
-from chipledger_server.adapters.reads.statements import BOOKED, entered_with, later_statements
+from chipledger_server.adapters.marking import number_of
+from chipledger_server.adapters.reads.statements import (
+    BOOKED,
+    entered_with,
+    known_all,
+    later_statements,
+)
 from chipledger_server.usecases.book.event_words import event_words
-from chipledger_server.usecases.listing import LedgerAsked, LedgerEntry
+from chipledger_server.usecases.listing import Corrections, LedgerAsked, LedgerEntry
 
 _EVENTS = schema.ledger_events.c
 _CORRECTION: Final = "correction"
@@ -19,10 +27,9 @@ _PARTY_MEMBERS: Final = ("shipper", "vendor", "consignee", "party")
 
 
 class _Correction(msgspec.Struct):
-    """Of a correction, what it takes out and why."""
+    """Of a correction, what it takes out."""
 
     corrects: str
-    reason: str
 
 
 def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list[LedgerEntry]:
@@ -49,8 +56,9 @@ def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list
             recorded_ms=row["recorded_ms"],
             principal=row["principal"],
             words=event_words(decode_event(bytes(row["body"]))),
-            statements=(*entered_with(row["record"]), *later.get(row["id"], ())),
-            corrected_by=taken_out.get(row["id"]),
+            statements=(*entered_with(row["record"]).statements, *later.get(row["id"], ())),
+            corrected_by=taken_out.of(row["id"]),
+            proposed=taken_out.proposed.get(row["id"], ()),
         )
         for row in rows
     ]
@@ -68,6 +76,8 @@ def _conditions(ask: LedgerAsked) -> list[ColumnElement[bool]]:
         where.append(_EVENTS.site == ask.site)
     if ask.key is not None:
         where.append(_EVENTS.id == ask.key)
+    if ask.names is not None:
+        where.append(_names_event(ask.names))
     if ask.kind is not None:
         where.append(_EVENTS.type == ask.kind)
     if ask.party is not None:
@@ -79,6 +89,15 @@ def _conditions(ask: LedgerAsked) -> list[ColumnElement[bool]]:
     return where
 
 
+def _names_event(key: str) -> ColumnElement[bool]:
+    """Return whether an event names another one, by its marks, or itself where it has none yet."""
+    marks, marked = schema.ledger_marks.c, schema.ledger_marked.c
+    found = select(marks.event).where(marks.mark == number_of("event", key))
+    newest = func.coalesce(select(marked.pos).scalar_subquery(), 0)
+    named = func.instr(_EVENTS.body, f'"{key}"'.encode()) > 0
+    return or_(_EVENTS.pos.in_(found), _EVENTS.pos > newest) & named
+
+
 def _names_party(party: str) -> ColumnElement[bool]:
     """Return whether an event names a party; canonical bytes write a member in one way only."""
     named = [
@@ -88,16 +107,26 @@ def _names_party(party: str) -> ColumnElement[bool]:
     return or_(*named, (_EVENTS.type == _DECLARED) & owned)
 
 
-def corrections(
-    connection: Connection, ask: LedgerAsked, keys: Collection[str]
-) -> dict[str, tuple[str, str]]:
-    """Return the correction of each of some events, as known at the time asked for."""
+def corrections(connection: Connection, ask: LedgerAsked, keys: Collection[str]) -> Corrections:
+    """Return the corrections of some events, as known at the time asked for."""
     query = select(_EVENTS.id, _EVENTS.body).where(
         _EVENTS.type == _CORRECTION, _EVENTS.recorded_ms <= ask.when.known_at_ms
     )
-    found = {}
-    for key, body in connection.execute(query) if keys else ():
-        correction = msgspec.json.decode(body, type=_Correction)
-        if correction.corrects in keys:
-            found[correction.corrects] = (key, correction.reason)
-    return found
+    named = [
+        key
+        for key, body in (connection.execute(query) if keys else ())
+        if msgspec.json.decode(body, type=_Correction).corrects in keys
+    ]
+    book = fold(known_all(connection, named, known_at_ms=ask.when.known_at_ms).values())
+
+    def said(key: EventId) -> tuple[str, str]:
+        event = book.event(key)
+        return key, event.reason if isinstance(event, Correction) else ""
+
+    standing = ((key, book.corrected_by(EventId(key))) for key in keys)
+    return Corrections(
+        standing={key: said(found) for key, found in standing if found is not None},
+        proposed={
+            key: tuple(map(said, found)) for key in keys if (found := book.proposed(EventId(key)))
+        },
+    )

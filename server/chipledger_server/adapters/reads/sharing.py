@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, or_, select
 
 from chipledger_book.events import LedgerRecord, decode_event
 from chipledger_book.movements import TransferIn, TransferOut
@@ -87,9 +87,7 @@ def touched(connection: Connection, since: Position, until: Position) -> Touched
 
     Whoever shows a chip takes it from whoever showed it before, so their sites are touched too.
     """
-    events = connection.execute(
-        select(_EVENTS.site, _EVENTS.parent, _EVENTS.consignee).where(_EVENTS.pos > since.event)
-    ).all()
+    events = _spoken_of(connection, since)
     owners = {owner for row in events for owner in (row.parent, row.consignee) if owner}
     runs = _RUNS.id > since.run
     shown = select(_RUNS.inventory).where(runs)
@@ -108,9 +106,7 @@ def touched(connection: Connection, since: Position, until: Position) -> Touched
     moved = select(schema.hosts.c.id).join(schema.records, _RECORDS.subject == schema.hosts.c.id)
     hosts = moved.where(decided)
     sites = {row.site for row in events if row.site is not None}
-    stated = select(_EVENTS.site).join(schema.ledger_statements, _LATER.event == _EVENTS.id)
     for query in (
-        stated.where(_LATER.pos > since.statement, _EVENTS.site.is_not(None)),
         select(_RUNS.site).where(runs),
         before,
         select(_RUNS.site).where(_RUNS.host.in_(hosts)),
@@ -121,6 +117,19 @@ def touched(connection: Connection, since: Position, until: Position) -> Touched
         if row.parent is not None and row.site is not None:
             sites |= _sent_to(connection, row.site)
     return Touched(sites=frozenset(sites), owners=frozenset(owners))
+
+
+def _spoken_of(connection: Connection, since: Position) -> list[Row[Any]]:
+    """Return site, parent and consignee of events entered or stated since.
+
+    By a statement a correction may have taken effect, of a licence or of a site too.
+    """
+    columns = select(_EVENTS.site, _EVENTS.parent, _EVENTS.consignee)
+    said = columns.join(schema.ledger_statements, _LATER.event == _EVENTS.id)
+    return [
+        *connection.execute(columns.where(_EVENTS.pos > since.event)),
+        *connection.execute(said.where(_LATER.pos > since.statement)),
+    ]
 
 
 def _sent_to(connection: Connection, site: str) -> set[str]:

@@ -1,7 +1,8 @@
 """Who stands behind events: those they were entered with, and those who spoke later."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select
@@ -16,17 +17,19 @@ BOOKED = (EntryType.EVENT, EntryType.LICENCE, EntryType.CORRECTION)
 _EVENTS = schema.ledger_events.c
 _LATER = schema.ledger_statements.c
 _RECORDS = schema.records.c
+_AT_ONCE: Final = 10_000
 
 
-class _Said(msgspec.Struct):
-    """Of a record, who stands behind the event."""
+class Said(msgspec.Struct):
+    """Of a record in the log, what stands beside the event."""
 
     statements: tuple[Statement, ...] = ()
+    proposed: bool = False
 
 
-def entered_with(record: bytes | None) -> tuple[Statement, ...]:
-    """Return who stood behind an event when it was entered, from its record in the log."""
-    return () if record is None else msgspec.json.decode(record, type=_Said).statements
+def entered_with(record: bytes | None) -> Said:
+    """Return who stood behind an event when it was entered, and whether it needs another."""
+    return Said() if record is None else msgspec.json.decode(record, type=Said)
 
 
 def later_statements(
@@ -49,24 +52,52 @@ def later_statements(
 
 def known(connection: Connection, key: str) -> LedgerRecord | None:
     """Return an event of the ledger with all who stand behind it by now."""
+    return known_all(connection, (key,)).get(key)
+
+
+def known_all(
+    connection: Connection, keys: Sequence[str], *, known_at_ms: int | None = None
+) -> Mapping[str, LedgerRecord]:
+    """Return events of the ledger with all who stood behind them at a time, or do by now."""
+    found: dict[str, LedgerRecord] = {}
+    for start in range(0, len(keys), _AT_ONCE):
+        wanted = _EVENTS.id.in_(keys[start : start + _AT_ONCE])
+        found |= _known(connection, wanted, known_at_ms=known_at_ms)
+    return found
+
+
+def _known(
+    connection: Connection, wanted: ColumnElement[bool], *, known_at_ms: int | None
+) -> Mapping[str, LedgerRecord]:
     query = (
-        select(_EVENTS.body, _EVENTS.recorded_ms, _RECORDS.record)
+        select(_EVENTS.id, _EVENTS.body, _EVENTS.recorded_ms, _RECORDS.record)
         .join_from(
             schema.ledger_events,
             schema.records,
             (_RECORDS.subject == _EVENTS.id) & _RECORDS.type.in_(BOOKED),
             isouter=True,
         )
-        .where(_EVENTS.id == key)
+        .where(wanted)
     )
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    later = later_statements(connection, _EVENTS.id == key, known_at_ms=None)
+    if known_at_ms is not None:
+        query = query.where(_EVENTS.recorded_ms <= known_at_ms)
+    later = later_statements(connection, wanted, known_at_ms=known_at_ms)
+    return {
+        row.id: record_of(row.body, row.recorded_ms, row.record, later.get(row.id, ()))
+        for row in connection.execute(query)
+    }
+
+
+def record_of(
+    body: bytes, recorded_ms: int, record: bytes | None, later: tuple[Statement, ...]
+) -> LedgerRecord:
+    """Return an event with those it was entered with and those who spoke later."""
+    said = entered_with(record)
     return LedgerRecord(
-        event=decode_event(bytes(row.body)),
-        recorded_at_ms=row.recorded_ms,
-        statements=(*entered_with(row.record), *later.get(key, ())),
+        event=decode_event(bytes(body)),
+        recorded_at_ms=recorded_ms,
+        statements=(*said.statements, *later),
+        proposed=said.proposed,
     )
 
 

@@ -61,6 +61,8 @@ def _asked(ask: WaitsAsked) -> Iterator[ColumnElement[bool]]:
         yield table.c.site.in_(sorted(ask.scope))
     if ask.site is not None:
         yield table.c.site == ask.site
+    if ask.event is not None:
+        yield table.c.event == ask.event
     if ask.owner is not None:
         yield or_(table.c.owner == ask.owner, table.c.owner_role == ask.owner)
     if ask.state is WaitState.ENDED:

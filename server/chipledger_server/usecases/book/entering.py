@@ -133,11 +133,16 @@ def enter_all(
         return _answer(reading, batch, dry_run=dry_run)
     with ledger.writing() as page:
         now = page.bearing(events)
-        if len(now) != len(before):  # the ledger only grows
+        if _size(now) != _size(before):  # the ledger only grows
             batch = admit(now)
         if not batch.problems:
             _write(page, batch, fold(now), hand)
     return _answer(reading, batch, dry_run=False)
+
+
+def _size(records: Sequence[LedgerRecord]) -> tuple[int, int]:
+    """Return how many events bear on a file, and how many statements decide about them."""
+    return len(records), sum(len(record.statements) for record in records)
 
 
 def _admission(

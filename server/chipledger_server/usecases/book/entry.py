@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from msgspec.structs import replace
 
 from chipledger_book.admission import admit
+from chipledger_book.agreement import recorded
 from chipledger_book.errors import BookError, Code, refuse
 from chipledger_book.events import (
     Correction,
@@ -151,7 +152,7 @@ def enter(
         statements = (statement_of(speaker or Speaker(), hand, event),)
         if wrong := tuple(statement_problems(event, statements)):
             raise BookError(wrong)
-        record = LedgerRecord(event=event, recorded_at_ms=hand.now_ms, statements=statements)
+        record = recorded(event, statements, at_ms=hand.now_ms)
         page.append(row_of(event, key, book, hand), draft_of(record, key, hand))
         book.add(record)
         changed = declared_site(event, book)
@@ -256,7 +257,9 @@ def declared_site(event: Event, book: Book) -> SiteRow | None:
     declared = event
     if isinstance(event, Correction):
         corrected = book.event(EventId(event.corrects))
-        declared = event if corrected is None else corrected
+        if corrected is None or book.corrected_by(EventId(event.corrects)) is None:
+            return None  # it waits for a second person
+        declared = corrected
     if not isinstance(declared, SiteDeclared):
         return None
     standing: tuple[Booked[SiteDeclared], ...] = book.declarations(declared.site.id)

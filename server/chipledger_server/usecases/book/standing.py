@@ -9,7 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from chipledger_book.admission import correction_problems
 from chipledger_book.admission import problems as admission_problems
+from chipledger_book.agreement import agreed, recorded, voice
 from chipledger_book.errors import BookError, Code, Problem, refuse
 from chipledger_book.events import (
     Correction,
@@ -87,6 +89,11 @@ class Stated:
     known_before: bool
 
 
+_AGREES_AS: Final = {
+    Account.OPERATOR: Role.OPERATOR,
+    Account.AUDITOR: Role.AUDITOR,
+    Account.ADMINISTRATOR: Role.COLLECTOR,
+}
 _HAND_IN: Final = "hand in what belongs to your own sites, or let somebody who may do it"
 
 
@@ -164,28 +171,76 @@ def state_signed(
         return _stand(page, book, statement.event, found[0], hand=hand)
 
 
+def agree(key: str, ledger: SigningLedger, hand: Hand, *, carrier: Principal | None) -> Stated:
+    """Agree to a correction that another person proposed: as auditor, administrator or operator.
+
+    Args:
+        key: the correction.
+        ledger: the book.
+        hand: who agrees, when, with what randomness.
+        carrier: whose account; None: somebody at the collector's own machine.
+
+    Raises:
+        BookError: everything that is wrong with it; nothing is written then.
+        Refusal: `unknown-event`, `outside-scope`, `same-person`, `invalid-parameter` of what is
+            no correction.
+    """
+    with ledger.writing() as page:
+        if not isinstance(_held(key, page, carrier)[0], Correction):
+            raise Refusal(
+                RefusalCode.INVALID_PARAMETER,
+                f"{key} is no correction",
+                hint="only a correction needs that somebody agrees",
+            )
+    role = Role.COLLECTOR if carrier is None else _AGREES_AS[carrier.role]
+    return state_in_session(key, role, ledger, hand, carrier=carrier)
+
+
 def state_in_session(
-    key: str, role: Role, ledger: SigningLedger, hand: Hand, *, carrier: Principal
+    key: str, role: Role, ledger: SigningLedger, hand: Hand, *, carrier: Principal | None
 ) -> Stated:
     """Let an account stand behind an event that the ledger holds; entered, never called signed.
 
     Raises:
         BookError: everything that is wrong with it; nothing is written then.
-        Refusal: `unknown-event`, `outside-scope`, `forbidden`.
+        Refusal: `unknown-event`, `outside-scope`, `forbidden`, `same-person`.
     """
-    _demand_role(carrier, role)
+    if carrier is not None:
+        _demand_role(carrier, role)
     with ledger.writing() as page:
         event, book = _held(EventId(key), page, carrier)
-        if role is Role.CONSIGNEE and isinstance(event, TransferOut | Shipped):
+        sent = isinstance(event, TransferOut | Shipped)
+        if carrier is not None and role is Role.CONSIGNEE and sent:
             raise _forbidden(carrier, "does not speak for who receives what it sent")
         statement = Statement(
             role=role,
             strength=Strength.SESSION,
-            principal=carrier.name,
+            principal=hand.principal if carrier is None else carrier.name,
             stated_at_ms=hand.now_ms,
             party=_own_party(role, event, book),
         )
+        _demand_another(statement, EventId(key), event, page)
         return _stand(page, book, EventId(key), statement, hand=hand)
+
+
+def _demand_another(statement: Statement, key: EventId, event: Event, page: SigningPage) -> None:
+    """Do nothing unless a correction waits for a second person and this is the first one again.
+
+    Raises:
+        Refusal: `same-person`.
+    """
+    held = page.known(key)
+    if held is None or not isinstance(event, Correction) or not held.proposed:
+        return
+    if agreed(held.statements):
+        return
+    for one in held.statements:
+        if one.principal == statement.principal or voice(one) == voice(statement):
+            raise Refusal(
+                RefusalCode.SAME_PERSON,
+                f"{voice(statement)} stands behind this correction already",
+                hint="an auditor or administrator who is another person agrees to it",
+            )
 
 
 def demand_scope(carrier: Principal | None, event: Event, book: Book) -> None:
@@ -361,9 +416,7 @@ def _append(
 ) -> None:
     if wrong := tuple(statement_problems(file.event, statements)):
         raise BookError(wrong)
-    record = LedgerRecord(
-        event=file.event, recorded_at_ms=hand.now_ms, statements=tuple(statements)
-    )
+    record = recorded(file.event, tuple(statements), at_ms=hand.now_ms)
     page.append(row_of(file.event, file.id, book, hand), draft_of(record, file.id, hand))
     book.add(record)
     changed = declared_site(file.event, book)
@@ -381,7 +434,11 @@ def _stand(
     known = said_before(statement, held.statements)
     if known is not None:
         return Stated(event=key, statement=known, known_before=True)
-    wrong = tuple(later_problems(statement, held.event, held.statements, book, now_ms=hand.now_ms))
+    event = held.event
+    wrong = list(later_problems(statement, event, held.statements, book, now_ms=hand.now_ms))
+    waits = isinstance(event, Correction) and book.corrected_by(EventId(event.corrects)) != key
+    if isinstance(event, Correction) and waits:  # much may have come since it was proposed
+        wrong += correction_problems(event, book)
     if wrong:
         raise BookError(wrong)
     record = StatementRecord(of=key, recorded_at_ms=hand.now_ms, statement=statement)
@@ -396,6 +453,10 @@ def _stand(
         salt=hand.entropy(SALT_BYTES),
     )
     page.stand(row, draft)
+    book.state(record)
+    changed = declared_site(event, book) if waits else None
+    if changed is not None:
+        page.put_site(changed)
     return Stated(event=key, statement=statement, known_before=False)
 
 
@@ -404,7 +465,7 @@ def _demand_role(carrier: Principal, role: Role) -> None:
     may = {
         Account.OPERATOR: {Role.OPERATOR, Role.CONSIGNEE},
         Account.AUDITOR: {Role.AUDITOR},
-        Account.ADMINISTRATOR: frozenset[Role](),
+        Account.ADMINISTRATOR: {Role.COLLECTOR},
     }[carrier.role]
     if role not in may:
         raise _forbidden(carrier, f"does not speak as {role} in a session")
@@ -422,7 +483,7 @@ def _own_party(role: Role, event: Event, book: Book) -> str | None:
     """Return the party of the site that an account of it speaks for."""
     names = sites_of(event, book)
     known = [name for name in names if book.declarations(name)]
-    if not known or role is Role.AUDITOR:
+    if not known or role in {Role.AUDITOR, Role.COLLECTOR}:
         return None
     site = book.site(known[0], event.occurred_at_ms)
     return site.operator.id if role is Role.OPERATOR else site.consignee.id

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chipledger_book.events import Correction, Event
+from chipledger_book.events import Correction, Event, LedgerRecord
 from chipledger_book.imports.batch import Entrance, admit_all
 from chipledger_book.imports.drafts import Draft, Reading, RowProblem
 from chipledger_book.ledger import Book, fold
@@ -37,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What entering an event would do.
+    """What entering an event would do; of a correction, what it does once somebody agrees.
 
     Attributes:
         problems: why it may not enter; then nothing else is said.
@@ -69,6 +69,8 @@ def try_event(
         forbid=speaking.forbid,
     )
     batch = admit_all([draft], book, entrance)
+    if isinstance(draft.event, Correction) and batch.entering:  # what it does once agreed to
+        book.add(LedgerRecord(event=draft.event, recorded_at_ms=hand.now_ms))
     after = {} if batch.problems else _pieces(book, site, tables)
     changes = [
         Change(

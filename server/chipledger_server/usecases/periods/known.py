@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from chipledger_book.agreement import agreed_ms
 from chipledger_book.balance import linked_sites
 from chipledger_book.events import LedgerRecord, event_id
 from chipledger_book.ledger import Book, fold
@@ -119,12 +120,13 @@ class Family:
         for record in self.records if wanted else ():
             key = event_id(record.event)
             if key in wanted and bears_on(record, self.book, site=site, as_of_ms=last_ms(last_day)):
+                agreed = agreed_ms(record.statements) if record.proposed else None
                 found.append(
                     LateEvent(
                         event=key,
                         type=str(type(record.event).__struct_config__.tag),
                         occurred_ms=record.event.occurred_at_ms,
-                        recorded_ms=record.recorded_at_ms,
+                        recorded_ms=max(record.recorded_at_ms, agreed or 0),
                         words=event_words(record.event),
                     )
                 )

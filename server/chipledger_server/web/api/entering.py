@@ -95,9 +95,12 @@ class EntryRefused(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Stand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """As what an account stands behind an event: entered in a session, never called signed."""
+    """As what an account stands behind an event: entered in a session, never called signed.
 
-    role: Annotated[str, msgspec.Meta(pattern="^(operator|consignee|auditor)$")]
+    An administrator speaks as `collector`, and only to agree to a correction.
+    """
+
+    role: Annotated[str, msgspec.Meta(pattern="^(operator|consignee|auditor|collector)$")]
 
 
 _REFUSED: Final = ResponseSpec(

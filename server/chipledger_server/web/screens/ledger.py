@@ -1,21 +1,30 @@
 """The ledger in a list: every event, whose word it stands on, and what was corrected."""
 
 from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from litestar import Response, get
+import msgspec
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
+from chipledger_book.events import Correction, LedgerRecord
+from chipledger_book.statements import Role as Speaks
 from chipledger_book.stock import ALWAYS
-from chipledger_server.usecases.access import Principal, demand_site
+from chipledger_server.usecases.access import Principal, Role, demand_site
 from chipledger_server.usecases.book.prefilled import next_steps
 from chipledger_server.usecases.book.rights import ENTERED_BY, may_enter
+from chipledger_server.usecases.book.standing import agree
 from chipledger_server.usecases.listing import LedgerAsked, LedgerEntry, When
 from chipledger_server.usecases.refusals import Code, Refusal
+from chipledger_server.usecases.showing import Look
+from chipledger_server.usecases.showing.answers import Became, became
 from chipledger_server.usecases.showing.events import event_of
 from chipledger_server.usecases.times import instant_ms
+from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages, Travel
 from chipledger_server.web.screens.asking import ScreenRequest, html
@@ -105,22 +114,59 @@ def event_page(
     entered: Entered = None,
 ) -> Response[str]:
     """Show one event as it stands in the log, whose word it is, and how it is answered."""
-    ever = When(as_of_ms=ALWAYS, known_at_ms=travel.when.known_at_ms)
-    asked = LedgerAsked(when=ever, scope=request.user.sites, key=event_id)
     with parts.look(request.user, travel.when) as look:
         found = event_of(look, event_id)
-        listed = look.snapshot.ledger_page(asked, limit=1)
+        what = became(look, event_id, now_ms=parts.now_ms())
+        corrects = _corrected_entry(look, found.type, found.record)
     page = pages.render(
         "event.html",
         reader=request.user,
         travel=travel,
         event=found,
-        statements=[said for one in listed for said in one.statements],
-        corrected_by=next((one.corrected_by for one in listed), None),
+        statements=() if what.entry is None else what.entry.statements,
+        corrected_by=None if what.entry is None else what.entry.corrected_by,
+        proposed=() if what.entry is None else what.entry.proposed,
+        became=what,
+        corrects=corrects,
+        agrees=partial(_may_agree, request.user, what),
         steps=next_steps(found.type, request.user.role),
         entered=entered,
     )
     return html(page)
+
+
+def _corrected_entry(look: Look, kind: str, record: Any) -> LedgerEntry | None:  # noqa: ANN401 - raw bytes
+    """Return the event that a correction takes out, as the list shows it."""
+    if kind != "correction":
+        return None
+    event = msgspec.json.decode(bytes(record), type=LedgerRecord).event
+    named = event.corrects if isinstance(event, Correction) else ""
+    ever = When(as_of_ms=ALWAYS, known_at_ms=look.when.known_at_ms)
+    asked = LedgerAsked(when=ever, scope=look.scope, key=named)
+    return next(iter(look.snapshot.ledger_page(asked, limit=1)), None)
+
+
+def _may_agree(reader: Principal, what: Became, key: str) -> bool:
+    """Tell whether a reader may be the second person behind a correction shown on a page."""
+    shown = (*what.answers, *(() if what.entry is None else (what.entry,)))
+    said = next((one.statements for one in shown if one.id == key), ())
+    if any(one.principal == reader.name for one in said):
+        return False
+    return reader.role is not Role.OPERATOR or all(one.role is not Speaks.OPERATOR for one in said)
+
+
+@post("/events/{event_id:str}/agreement", sync_to_thread=True, include_in_schema=False)
+def agree_to(
+    request: ScreenRequest, parts: NamedDependency[Parts], event_id: FromPath[str]
+) -> Response[Any]:
+    """Agree to a correction that another person proposed."""
+    demand_own_form(request.headers)
+    done = agree(event_id, parts.ledger, parts.hand(request.user), carrier=request.user)
+    return Response(
+        content=b"",
+        status_code=HTTPStatus.SEE_OTHER,
+        headers={"location": f"/events/{done.event}?entered=agreed"},
+    )
 
 
 def _party(text: str | None) -> str | None:
@@ -154,5 +200,5 @@ def _place(text: str | None) -> tuple[int, int] | None:
     return int(occurred), int(pos)
 
 
-SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (ledger, event_page)
+SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (ledger, event_page, agree_to)
 """Routes of this module."""
