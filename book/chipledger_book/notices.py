@@ -60,15 +60,7 @@ def lpp_notices(
     if not licences or not ceilings:
         return ()
     scene = Scene((), licences, tables, day=day_of(as_of_ms))
-    exposures = [
-        exposure
-        for name in sorted({*sites, site})
-        for exposure in at_site(
-            book, (), (), tables, question=Question(as_of_ms=as_of_ms), site=name
-        )
-        .holding()
-        .exposures
-    ]
+    exposures = list(_arrived(book, tables, {*sites, site}, as_of_ms=as_of_ms))
     found: dict[Happened, None] = {}
     for ceiling in ceilings:
         counted = sorted(_counted(ceiling, exposures, scene))
@@ -82,6 +74,14 @@ def lpp_notices(
 
 
 _LPP = frozenset({LicenceType.LPP.value})
+
+
+def _arrived(
+    book: Book, tables: Tables, sites: Iterable[str], *, as_of_ms: int
+) -> Iterator[Exposure]:
+    question = Question(as_of_ms=as_of_ms)
+    for name in sorted(sites):
+        yield from at_site(book, (), (), tables, question=question, site=name).holding().exposures
 
 
 def _counted(ceiling: Ceiling, exposures: Iterable[Exposure], scene: Scene) -> Iterator[_Counted]:

@@ -144,7 +144,7 @@ def let_in(door: Door, signer: Signer, party: str, role: SigningRole) -> None:
     assert send(door, f"/party-keys/{proposal}/approval", Role.AUDITOR).is_success
 
 
-def signs(door: Door, digest: str, signer: Signer, party: str, role: SigningRole) -> Response:
+def signs(door: Door, digest: str, signer: Signer, *, party: str, role: SigningRole) -> Response:
     """Send a sign-off that a party made with its own key."""
     door.scene.now_ms += 1000
     at_ms = door.scene.now_ms
@@ -166,9 +166,9 @@ def test_sign_offs_by_parties_own_keys_close_a_period(door: Door) -> None:
     made = freezes(door.scene, days=(date(2026, 1, 1), date(2026, 3, 31)))
     let_in(door, OPERATOR, "acme", "operator")
     let_in(door, AUDITOR, "assay-office", "auditor")
-    first = signs(door, made.digest, OPERATOR, "acme", "operator")
+    first = signs(door, made.digest, OPERATOR, party="acme", role="operator")
     after_first = stage(door)
-    second = signs(door, made.digest, AUDITOR, "assay-office", "auditor")
+    second = signs(door, made.digest, AUDITOR, party="assay-office", role="auditor")
     shown = door.read(f"{AT}/{NAME}")["period"]
 
     assert (first.status_code, after_first) == (201, "signed"), first.text
@@ -184,8 +184,8 @@ def test_one_key_is_one_person_in_both_roles(door: Door) -> None:
     """The same key lets a period wait for somebody else."""
     made = freezes(door.scene)
     let_in(door, OPERATOR, "acme", "operator")
-    signs(door, made.digest, OPERATOR, "acme", "operator")
-    signs(door, made.digest, OPERATOR, "acme", "auditor")
+    signs(door, made.digest, OPERATOR, party="acme", role="operator")
+    signs(door, made.digest, OPERATOR, party="acme", role="auditor")
 
     assert stage(door) == "signed"
 
@@ -194,7 +194,7 @@ def test_the_auditor_may_sign_in_a_session_after_a_key_of_the_operator(door: Doo
     """Strengths mix; each is shown."""
     made = freezes(door.scene)
     let_in(door, OPERATOR, "acme", "operator")
-    signs(door, made.digest, OPERATOR, "acme", "operator")
+    signs(door, made.digest, OPERATOR, party="acme", role="operator")
     closed = send(door, SIGN, Role.AUDITOR, digest=made.digest).json()["period"]
 
     assert closed["stage"] == "closed"

@@ -77,6 +77,7 @@ def freeze_period(
 def sign_off_period(
     request: ApiRequest,
     parts: NamedDependency[Parts],
+    *,
     site_id: FromPath[str],
     period: FromPath[str],
     data: JSONBody[SignOffAsked],
