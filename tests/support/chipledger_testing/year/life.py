@@ -1,6 +1,7 @@
 """What else honestly happens: deliveries, stock, moves, transfers, exports, disposals, outages."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from chipledger_book.events import LedgerRecord, Role, event_id
@@ -56,7 +57,7 @@ def deliver(agenda: Agenda, plan: Plan, servers: Sequence[Server], at_ms: int) -
         store(agenda, plan, servers, at_ms)
         return
     for server in servers:
-        agenda.at(at_ms + agenda.days(1, 25), lambda at, s=server: _start(agenda, plan, s, at))
+        agenda.at(at_ms + agenda.days(1, 25), partial(_start, agenda, plan, server))
 
 
 def _start(agenda: Agenda, plan: Plan, server: Server, at_ms: int) -> None:
@@ -82,7 +83,7 @@ def store(agenda: Agenda, plan: Plan, servers: Sequence[Server], at_ms: int) -> 
         late_ms=agenda.days(0, 3),
     )
     for server in servers:
-        agenda.at(ends + agenda.days(0, 6), lambda at, s=server: _start(agenda, plan, s, at))
+        agenda.at(ends + agenda.days(0, 6), partial(_start, agenda, plan, server))
 
 
 def plan_deliveries(agenda: Agenda, plan: Plan) -> None:
@@ -93,13 +94,13 @@ def plan_deliveries(agenda: Agenda, plan: Plan) -> None:
             number = min(left, BATCH)
             servers = agenda.world.maker.servers(model, number)
             at_ms = PROLOGUE + day_ms(21) + agenda.days(0, 70)
-            agenda.at(at_ms, lambda at, s=servers: deliver(agenda, plan, s, at))
+            agenda.at(at_ms, partial(deliver, agenda, plan, servers))
             left -= number
     for _ in range(4):
         model = agenda.rng.choice(plan.models)
         servers = agenda.world.maker.servers(model, max(1, plan.servers // 8))
         at_ms = START + day_ms(25) + agenda.days(0, 300)
-        agenda.at(at_ms, lambda at, s=servers: deliver(agenda, plan, s, at))
+        agenda.at(at_ms, partial(deliver, agenda, plan, servers))
 
 
 def running(agenda: Agenda, plan: Plan, at_ms: int) -> list[str]:
