@@ -69,6 +69,7 @@ class Case(Record, frozen=True, kw_only=True):
         pending: what one auditor proposed and another must confirm.
         present: whether the fact holds now.
         ruling: why it is accepted or closed.
+        unheard: since when explanations were given, one after the other, without an auditor's word.
     """
 
     id: Label
@@ -86,6 +87,7 @@ class Case(Record, frozen=True, kw_only=True):
     pending: Ruling | None = None
     present: bool = True
     ruling: Ruling | None = None
+    unheard: Millis | None = None
 
     @property
     def takes_two(self) -> bool:

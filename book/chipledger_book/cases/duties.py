@@ -45,7 +45,7 @@ class Limits:
     Attributes:
         acknowledge: operator, from the opening of a round.
         explain: operator, from the opening of a round.
-        decide: auditor, from the explanation.
+        decide: auditor, from the explanation, or the first of several that it did not answer.
     """
 
     acknowledge: Term = Term(days=2)
@@ -112,7 +112,9 @@ def duties(
         (DutyKind.EXPLAIN, operator, now.round, held.explain, said.at if said else None),
     ]
     if said is not None:
-        owed.append((DutyKind.DECIDE, CaseRole.AUDITOR.value, said.at, held.decide, None))
+        # an explanation that is let run out and given again does not begin the auditor's time anew
+        since = said.at if now.unheard is None else now.unheard
+        owed.append((DutyKind.DECIDE, CaseRole.AUDITOR.value, since, held.decide, None))
     return tuple(
         Duty(
             kind=kind,

@@ -301,7 +301,7 @@ def _resolved(case: Case, step: Step, at_ms: int) -> Case:  # noqa: ARG001 - as 
     gone = replace(case, present=False)
     if case.state in {CaseState.CLOSED, CaseState.RESOLVED}:
         return gone
-    return _moved(replace(gone, pending=None), CaseState.RESOLVED, at_ms)
+    return _moved(replace(gone, pending=None, unheard=None), CaseState.RESOLVED, at_ms)
 
 
 def _unchanged(case: Case, step: Step, at_ms: int) -> Case:  # noqa: ARG001 - as every change
@@ -323,12 +323,19 @@ def _explained(case: Case, step: Step, at_ms: int) -> Case:
         evidence=step.evidence,
     )
     known = at_ms if case.acknowledged is None else case.acknowledged
-    told = replace(case, acknowledged=known, explanation=said, owner=said.owner, pending=None)
+    told = replace(
+        case,
+        acknowledged=known,
+        explanation=said,
+        owner=said.owner,
+        pending=None,
+        unheard=at_ms if case.unheard is None else case.unheard,
+    )
     return _moved(told, CaseState.EXPLAINED, at_ms)
 
 
 def _rejected(case: Case, step: Step, at_ms: int) -> Case:  # noqa: ARG001 - as every change
-    return _reopened(case, at_ms)
+    return _reopened(replace(case, unheard=None), at_ms)
 
 
 def _ruled(case: Case, step: Step, at_ms: int) -> Case:
@@ -359,7 +366,7 @@ def _confirmed(case: Case, step: Step, at_ms: int) -> Case:
 
 def _made_so(case: Case, ruling: Ruling, at_ms: int) -> Case:
     state = CaseState.ACCEPTED if ruling.how == "accept" else CaseState.CLOSED
-    return _moved(replace(case, pending=None, ruling=ruling), state, at_ms)
+    return _moved(replace(case, pending=None, ruling=ruling, unheard=None), state, at_ms)
 
 
 def _declined(case: Case, step: Step, at_ms: int) -> Case:  # noqa: ARG001 - as every change

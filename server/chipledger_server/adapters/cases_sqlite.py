@@ -55,7 +55,7 @@ class SqliteCases:
                 case.severity.value,
                 case.owner,
                 case.round,
-                case.since,
+                _moved_ms(case),
                 case.expires,
                 encode_canonical(case),
             ),
@@ -65,3 +65,8 @@ class SqliteCases:
     def due(self, now_ms: int, most: int) -> list[str]:
         """Return cases whose explanation or acceptance has ended, the longest ended first."""
         return [key for (key,) in self._execute(_DUE, (now_ms, most)).fetchall()]
+
+
+def _moved_ms(case: Case) -> int:
+    """Return since when somebody owes the next step; of what is explained, an auditor."""
+    return case.since if case.explanation is None or case.unheard is None else case.unheard

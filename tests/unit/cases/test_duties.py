@@ -18,7 +18,7 @@ from chipledger_book.cases import (
 )
 from chipledger_book.cases.duties import due_ms
 from chipledger_book.shipped import tables as shipped_tables
-from chipledger_testing.cases import DAY, MONDAY, OPERATOR, brought_to, opened, step
+from chipledger_testing.cases import AUDITOR, DAY, MONDAY, OPERATOR, brought_to, opened, step
 
 HOUR = 3_600_000
 TWO = Term(days=2)
@@ -55,6 +55,20 @@ def test_the_operator_owes_two_answers_and_then_the_auditor_one() -> None:
     assert kinds[DutyKind.EXPLAIN].done_ms == MONDAY + DAY
     assert kinds[DutyKind.DECIDE].owner == "auditor"
     assert not any(duty.late(MONDAY + 2 * DAY) for duty in kinds.values())
+
+
+def test_an_explanation_given_again_and_again_is_late_for_the_auditor_all_the_same() -> None:
+    """Who lets it run out just before the auditor has to answer does not keep it for ever."""
+    case, began = opened(), MONDAY + 1
+    for at in (began, began + 8 * DAY, began + 16 * DAY):
+        case = apply(case, step(Action.EXPLAIN, OPERATOR, at, expires=at + 8 * DAY))
+    decide = duties(case, now_ms=case.touched + 1)[-1]
+
+    assert (decide.kind, decide.since_ms) == (DutyKind.DECIDE, began)
+    assert decide.late(case.touched + 1)
+    heard = apply(case, step(Action.REJECT, AUDITOR, case.touched + 2))
+    anew = apply(heard, step(Action.EXPLAIN, OPERATOR, heard.touched + 1))
+    assert duties(anew, now_ms=anew.touched)[-1].since_ms == anew.touched
 
 
 def test_late_is_late_also_when_it_was_done() -> None:
