@@ -52,7 +52,7 @@ def count_words(result: CountResult, plan: Plan, sample: Sample) -> Iterator[str
         yield f"The answers of {_chips(failed)} are awaited: nothing is decided."
         return
     if failed:
-        yield f"{_chips(failed)} of the drawn ones do not count: {', '.join(_defects(result.units))}."
+        yield f"{failed:,} of the drawn chips do not count: {', '.join(_defects(result.units))}."
     if plan.whole is not None:
         yield (
             f"A hole of {_chips(plan.whole.hole_chips)} would have been met with probability "

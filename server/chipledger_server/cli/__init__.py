@@ -24,6 +24,7 @@ from chipledger_server.cli import (
     result_key,
     rules,
     run,
+    samples,
     waits,
 )
 from chipledger_server.domain.codes import Code, ServerError
@@ -43,6 +44,7 @@ GROUPS = (
     rules,
     waits,
     findings,
+    samples,
 )
 """Modules with `add(commands)`, which registers subcommands whose `act(arguments) -> int`."""
 

@@ -13,10 +13,8 @@ from chipledger_book.counts.counting import Challenge, Counted, CountResult, Out
 from chipledger_book.counts.population import Unit
 from chipledger_book.counts.sampling import Plan, PlannedStratum, Sample
 from chipledger_book.counts.words import bound_of, count_words, plan_words
-from chipledger_book.events import event_id
-from chipledger_book.movements import PhysicalInventory
 from chipledger_server.usecases.access import Principal, Role, demand_site
-from chipledger_server.usecases.reading import ChipsAsked
+from chipledger_server.usecases.reading import ChipsAsked, EventsAsked
 from chipledger_server.usecases.sampling.answering import GRADES, Hearing
 from chipledger_server.usecases.sampling.concluding import (
     Count,
@@ -45,6 +43,7 @@ from chipledger_server.usecases.showing import ANOTHER_SITE, Look
 
 _LISTED = 200
 """Most scans of unknown names that are looked up."""
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +237,7 @@ def _unit(
         planned_grade=str(unit.grade),
         host=unit.host,
         place=unit.place,
+        server=unit.server,
         board=unit.board,
         pdi=unit.pdi,
         uuid=unit.uuid,
@@ -328,9 +328,23 @@ def _event(course: Course, look: Look) -> str | None:
     """Return the statement in the ledger; the log may hold a conclusion that is not there yet."""
     if course.concluded is None:
         return None
-    site = course.planned.site
-    for record in look.snapshot.site_records(look.when, site=site):
-        event = record.event
-        if isinstance(event, PhysicalInventory) and event.plan == course.planned.id:
-            return event_id(event)
+    asked = EventsAsked(
+        when=look.when, scope=None, site=course.planned.site, kind="physical-inventory"
+    )
+    after = 0
+    while page := look.snapshot.events(asked, after=after, limit=_PAGE):
+        for one in page:
+            if msgspec.json.decode(one.record, type=_Recorded).event.plan == course.planned.id:
+                return one.id
+        after = page[-1].pos
     return None
+
+
+class _Counted(msgspec.Struct):
+    plan: str | None = None
+
+
+class _Recorded(msgspec.Struct):
+    """The member of a record that names the plan of a count."""
+
+    event: _Counted

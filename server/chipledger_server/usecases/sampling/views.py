@@ -77,6 +77,7 @@ class UnitView(Answer, frozen=True, kw_only=True):
     planned_grade: str
     host: str | None
     place: str | None
+    server: str | None
     board: str | None
     pdi: str | None
     uuid: str | None

@@ -13,6 +13,7 @@ from chipledger_server.web.screens import (
     importing,
     ledger,
     rules,
+    sampling,
     session,
     waits,
 )
@@ -28,5 +29,6 @@ SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *importing.SCREENS,
     *closing.SCREENS,
     *drill.SCREENS,
+    *sampling.SCREENS,
 )
 """Every route of the screens."""

@@ -73,7 +73,7 @@ def enter_file(
     request: ScreenRequest, parts: NamedDependency[Parts], pages: NamedDependency[Pages], data: Form
 ) -> Response[Any]:
     """Enter the file that was shown, all of it or nothing."""
-    content = _unpacked(data.get("packed", ""))
+    content = unpacked_file(data.get("packed", ""))
     done = _run(request, parts, content, dry_run=False)
     page = _page(request, pages, done=done, name=data.get("name", "")[:128], content=content)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if done.problems else HTTPStatus.OK
@@ -108,7 +108,7 @@ def _page(
         done=done,
         name=name,
         shown=() if done is None else done.problems[:SHOWN],
-        packed=_packed(content) if ready else "",
+        packed=packed_file(content) if ready else "",
         digest=hashlib.sha256(content).hexdigest(),
         columns=MEANINGS,
         most_rows=MAX_ROWS,
@@ -116,11 +116,12 @@ def _page(
     )
 
 
-def _packed(content: bytes) -> str:
+def packed_file(content: bytes) -> str:
+    """Return a file as a page carries it."""
     return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
-def _unpacked(text: str) -> bytes:
+def unpacked_file(text: str) -> bytes:
     """Return the file that a page carried, never more than an upload may hold.
 
     Raises:
