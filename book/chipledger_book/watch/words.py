@@ -39,6 +39,10 @@ def _chips(detail: Detail) -> str:
     return f"{number} {'chip' if number == 1 else 'chips'}" + (f" ({models})" if models else "")
 
 
+def _chips_were(detail: Detail) -> str:
+    return f"{_chips(detail)} {'was' if detail['pieces'] == 1 else 'were'}"
+
+
 def _listed(value: Value) -> str:
     return "; ".join(value) if isinstance(value, tuple) else str(value)
 
@@ -86,7 +90,7 @@ def _rma_open(detail: Detail) -> str:
         else "nothing came back for them"
     )
     return (
-        f"{_chips(detail)} were sent back in case {detail['case']}, and {waits}; it was due by"
+        f"{_chips_were(detail)} sent back in case {detail['case']}, and {waits}; it was due by"
         f" {_day(detail['due_ms'])}."
     )
 
@@ -202,7 +206,7 @@ _PRESENT: Final[Mapping[FactKind, Words]] = {
     ),
     FactKind.BORROWED_HARDWARE: Words(
         sentence=lambda d: (
-            f"{_chips(d)} were at the site only around an inspection: from"
+            f"{_chips_were(d)} at the site only around an inspection: from"
             f" {_day(d['first_seen_ms'])} to {_day(d['last_seen_ms'])}."
         ),
         innocent=(
@@ -238,7 +242,7 @@ _PRESENT: Final[Mapping[FactKind, Words]] = {
 _MOVING: Final[Mapping[FactKind, Words]] = {
     FactKind.IN_TRANSIT_LATE: Words(
         sentence=lambda d: (
-            f"{_chips(d)} were declared as shipped here and nobody received them by"
+            f"{_chips_were(d)} declared as shipped here and nobody received them by"
             f" {_day(d['due_ms'])}."
         ),
         innocent=("the shipment is held up in customs", f"it arrived, and {_LATE_PAPERS}"),
@@ -256,7 +260,7 @@ _MOVING: Final[Mapping[FactKind, Words]] = {
     ),
     FactKind.EXPORT_UNCONFIRMED: Words(
         sentence=lambda d: (
-            f"{_chips(d)} were shipped out, and whom they went to has not said so by"
+            f"{_chips_were(d)} shipped out, and whom they went to has not said so by"
             f" {_day(d['due_ms'])}."
         ),
         innocent=("the buyer takes no part in the ledger", _LATE_PAPERS),
@@ -315,7 +319,7 @@ _MOVING: Final[Mapping[FactKind, Words]] = {
     ),
     FactKind.RMA_RETURNED: Words(
         sentence=lambda d: (
-            f"{_chips(d)} were sent back to the vendor and answer without its release, at"
+            f"{_chips_were(d)} sent back to the vendor and answer without its release, at"
             f" {_listed(d['at'])}."
         ),
         innocent=(

@@ -126,15 +126,15 @@ class Acts:
 
     def close_last_month(self) -> str:
         """Freeze the month before, sign it from both sides, and return its name."""
-        people, site = self.people, delivery.CLOSED
+        people, site = self.people, delivery.SITE
         last = day_of(self.now_ms).replace(day=1) - timedelta(days=1)
         period = f"{last.replace(day=1)}..{last}"
         at = ("--site", site)
-        narrate.step(f"{people.other.name} freezes {_month(last)} of {site}")
-        freeze = ("period", "freeze", period, *at, "--token-file", str(people.other.file))
+        narrate.step(f"{people.operator.name} freezes {_month(last)} of {site}")
+        freeze = ("period", "freeze", period, *at, "--token-file", str(people.operator.file))
         made = json.loads(self.stage.server(*freeze, "--json"))
         digest = made["period"]["documents"][0]["digest"]
-        for person, words in ((people.other, "signs it"), (people.auditor, "signs it too")):
+        for person, words in ((people.operator, "signs it"), (people.auditor, "signs it too")):
             signs = ("--digest", digest, "--token-file", str(person.file))
             self.stage.server("period", "sign-off", period, *at, *signs)
             narrate.step(f"{person.name} {words}: digest {digest}")
@@ -142,8 +142,8 @@ class Acts:
 
     def report(self, period: str) -> Path:
         """Write the inventory of the closed period as a page to print, and return where it is."""
-        file = self.stage.folder / f"current-inventory-{delivery.CLOSED}.html"
-        about = ("--site", delivery.CLOSED, "--period", period, "--format", "html")
+        file = self.stage.folder / f"current-inventory-{delivery.SITE}.html"
+        about = ("--site", delivery.SITE, "--period", period, "--format", "html")
         self.stage.server("report", "current-inventory", *about, "--out", str(file))
         return file
 
@@ -170,7 +170,7 @@ class Acts:
             f"/ledger?site={site}": "its papers, and whose word each stands on",
             f"/findings?site={site}": "what somebody should explain there",
             "/late": "who is late",
-            f"/sites/{delivery.CLOSED}/periods": "the closed month, and reports",
+            f"/sites/{delivery.SITE}/periods": "the closed month, and reports",
             "/rules": "tables and timers, and who let each in",
         }
 

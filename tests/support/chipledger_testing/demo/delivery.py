@@ -22,8 +22,6 @@ from chipledger_testing.demo.papers import (
 )
 
 SITE: Final = "jkt-1"
-CLOSED: Final = "kul-1"
-"""The site whose last month is closed: one at which nothing is missing."""
 OWNER: Final = Party(id="nusantara-data", name="PT Nusantara Data", headquarters="ID")
 MAKER: Final = "meridian-chips"
 SERVERS: Final = tuple(f"SRV-JKT-{n:04d}" for n in range(1, 4))
@@ -36,6 +34,7 @@ SHORTENED: Final[Mapping[str, tuple[str, int, str]]] = {
     "absence": ("hours", 0, "a chip that stops answering is missing at once, not after 14 days"),
     "external": ("days", 14, "papers 14 days after an outsider's record instead of 30"),
     "acknowledgement": ("hours", 0, "a finding is acknowledged at once, not in 2 business days"),
+    "inspection": ("days", 0, "who comes and is counted within minutes is not called borrowed"),
     "recording": ("days", 400, "events may be entered late: the story is entered today"),
 }
 """Timer → unit, limit, and what it says: a demo has no weeks."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from chipledger_testing.demo.delivery import CLOSED, SITE
+from chipledger_testing.demo.delivery import SITE
 from chipledger_testing.stage import Stage
 
 _LINK_HOURS: Final = 24
@@ -41,14 +41,12 @@ class People:
         auditor: who reads everything and decides.
         second: who confirms what the auditor decides.
         operator: who answers for the site of the delivery.
-        other: who answers for the site whose month is closed.
     """
 
     administrator: Person
     auditor: Person
     second: Person
     operator: Person
-    other: Person
 
     @classmethod
     def hired(cls, stage: Stage) -> Self:
@@ -60,13 +58,12 @@ class People:
             auditor=_hire(stage, "demo-auditor", "auditor"),
             second=_hire(stage, "demo-auditor-2", "auditor"),
             operator=_hire(stage, "jakarta-operator", "operator", SITE),
-            other=_hire(stage, "lumpur-operator", "operator", CLOSED),
         )
 
     @property
     def all(self) -> tuple[Person, ...]:
         """Everybody, in the order in which their screens are named."""
-        return (self.auditor, self.second, self.operator, self.other, self.administrator)
+        return (self.auditor, self.second, self.operator, self.administrator)
 
 
 def _hire(stage: Stage, name: str, role: str, *sites: str) -> Person:
