@@ -64,6 +64,7 @@ OF_A_SITE: Final = (
     *("/sites/{site_id:str}", "/sites/{site_id:str}/periods"),
     *("/api/v1/sites/{site_id:str}/periods", "/api/v1/sites/{site_id:str}/waits"),
     *("/sites/{site_id:str}/behind", "/api/v1/sites/{site_id:str}/balance/behind"),
+    *("/sites/{site_id:str}/samples", "/api/v1/sites/{site_id:str}/samples"),
 )
 """A foreign site is forbidden, whether it exists or not."""
 
@@ -86,12 +87,30 @@ OF_A_PERIOD: Final = (
 )
 """What needs a frozen period; the tests of periods say who may."""
 
+OF_A_SAMPLE: Final = (
+    "/api/v1/sites/{site_id:str}/samples/{sample:str}",
+    "/api/v1/sites/{site_id:str}/samples/{sample:str}/sheet",
+    "/api/v1/sites/{site_id:str}/samples/{sample:str}/documents/{name:str}",
+    *(
+        "/sites/{site_id:str}/samples/{sample:str}",
+        "/sites/{site_id:str}/samples/{sample:str}/paper",
+    ),
+    "/sites/{site_id:str}/samples/{sample:str}/files/{name:str}",
+)
+"""What needs a sample; the tests of samples say who may."""
+
 FORMS: Final = ("/login", "/logout", "/enter")
 """The only routes that take a form from anybody."""
 
 IN_SESSION: Final = (
     *("/ledger/check", "/ledger/enter", "/ledger/import/check", "/ledger/import/enter"),
     "/rules/proposals/{proposal_id:str}",
+    "/events/{event_id:str}/agreement",
+    "/sites/{site_id:str}/samples/commit",
+    *(
+        f"/sites/{{site_id:str}}/samples/{{sample:str}}/{step}"
+        for step in ("announce", "draw", "check", "take", "conclude")
+    ),
     *("/findings/acknowledge", "/findings/{finding_id:str}/act"),
     *("/sites/{site_id:str}/periods/freeze", "/sites/{site_id:str}/periods/sign"),
 )
@@ -101,6 +120,13 @@ POSTED: Final = (
     *("/api/v1/ledger/imports", "/api/v1/findings/{finding_id:str}/actions"),
     *("/api/v1/rules/proposals", "/api/v1/rules/proposals/{proposal_id:str}/approve"),
     "/api/v1/rules/proposals/{proposal_id:str}/decline",
+    "/api/v1/sites/{site_id:str}/periods",
+    "/api/v1/sites/{site_id:str}/periods/{period:str}/sign-off",
+    "/api/v1/sites/{site_id:str}/samples",
+    "/api/v1/sites/{site_id:str}/samples/{sample:str}/announce",
+    "/api/v1/sites/{site_id:str}/samples/{sample:str}/draw",
+    "/api/v1/sites/{site_id:str}/samples/{sample:str}/count",
+    "/api/v1/sites/{site_id:str}/samples/{sample:str}/conclude",
     *("/api/v1/ledger/events", "/api/v1/ledger/events/{event_id:str}/statements"),
     *("/api/v1/party-keys", "/api/v1/party-keys/{kid:str}/revocation"),
     *("/api/v1/party-keys/{proposal:str}/approval", "/api/v1/party-keys/{proposal:str}/refusal"),
@@ -108,6 +134,7 @@ POSTED: Final = (
 """Doors of the API that enter something; each has tests of its own for who may."""
 
 GUARDED: Final = (*LISTS, *OF_A_SITE, *HIDDEN)
+ALL: Final = (*GUARDED, *OF_A_PERIOD, *OF_A_SAMPLE)
 
 
 def routes(door: Door, method: str) -> set[str]:
@@ -148,7 +175,7 @@ def asked(path: str, johor: Johor, token: str) -> Response:
 
 def test_every_route_stands_in_the_matrix(door: Door) -> None:
     """Nothing answers GET or POST that is not listed here."""
-    assert routes(door, "GET") == {*PUBLIC, *GUARDED, *OF_A_PERIOD}
+    assert routes(door, "GET") == {*PUBLIC, *ALL}
     assert routes(door, "POST") == {*FORMS, *IN_SESSION, *POSTED}
     assert routes(door, "PUT") | routes(door, "PATCH") | routes(door, "DELETE") == set()
 
@@ -162,7 +189,7 @@ def test_public_routes_need_no_principal(path: str, johor: Johor) -> None:
     assert answer.status_code == PUBLIC[path]
 
 
-@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("path", ALL)
 @pytest.mark.parametrize("token", ["", "clp_" + "A" * 43, "nonsense"])
 def test_nobody_enters_without_a_principal(path: str, token: str, johor: Johor) -> None:
     """No token, an unknown one or nonsense: 401 from the API, the login page from a screen."""
@@ -253,7 +280,9 @@ def test_forms_of_other_pages_are_refused_in_a_session_too(
     """A session does not make another page's form ours; without one there is nothing to do."""
     session = johor.door.log_in(johor.door.token(Role.ADMINISTRATOR))
     cookie = {"cookie": f"chipledger_session={session}"}
-    file = {"file": ("a.csv", b"x")} if path.endswith("import/check") else None
+    file = (
+        {"file": ("a.csv", b"x")} if path.endswith(("import/check", "{sample:str}/check")) else None
+    )
     form = {"kind": "received", "packed": "x"} if file is None else {}
     with TestClient(johor.door.app) as client:
         answer = client.post(path, data=form, files=file, headers={**headers, **cookie})

@@ -24,10 +24,9 @@ from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.answers import Became, became
 from chipledger_server.usecases.showing.events import event_of
 from chipledger_server.usecases.times import instant_ms
-from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages, Travel
-from chipledger_server.web.screens.asking import ScreenRequest, html
+from chipledger_server.web.screens.asking import ScreenRequest, html, own_form
 
 SHOWN: Final = 50
 OWN_KINDS: Final = ("installed", "moved")
@@ -155,12 +154,16 @@ def _may_agree(reader: Principal, what: Became, key: str) -> bool:
     return reader.role is not Role.OPERATOR or all(one.role is not Speaks.OPERATOR for one in said)
 
 
-@post("/events/{event_id:str}/agreement", sync_to_thread=True, include_in_schema=False)
+@post(
+    "/events/{event_id:str}/agreement",
+    sync_to_thread=True,
+    include_in_schema=False,
+    before_request=own_form,
+)
 def agree_to(
     request: ScreenRequest, parts: NamedDependency[Parts], event_id: FromPath[str]
 ) -> Response[Any]:
     """Agree to a correction that another person proposed."""
-    demand_own_form(request.headers)
     done = agree(event_id, parts.ledger, parts.hand(request.user), carrier=request.user)
     return Response(
         content=b"",

@@ -30,10 +30,9 @@ from chipledger_server.usecases.sampling.typed import asked_in
 from chipledger_server.usecases.sampling.views import CountView
 from chipledger_server.usecases.showing.sites import site_detail
 from chipledger_server.web.api.samples import document_file, now, seen_course, sheet_file
-from chipledger_server.web.auth import demand_own_form
 from chipledger_server.web.context import Parts
 from chipledger_server.web.rendering import Pages, Travel
-from chipledger_server.web.screens.asking import Form, ScreenRequest, html
+from chipledger_server.web.screens.asking import Form, ScreenRequest, html, own_form
 from chipledger_server.web.screens.importing import Upload, packed_file, unpacked_file
 
 _ASKED: Final = ("hole", "confidence", "strata", "scope", "within")
@@ -77,7 +76,12 @@ def samples_page(
     return html(page)
 
 
-@post("/sites/{site_id:str}/samples/commit", sync_to_thread=True, include_in_schema=False)
+@post(
+    "/sites/{site_id:str}/samples/commit",
+    sync_to_thread=True,
+    include_in_schema=False,
+    before_request=own_form,
+)
 def commit_form(
     request: ScreenRequest,
     parts: NamedDependency[Parts],
@@ -87,7 +91,6 @@ def commit_form(
     site_id: FromPath[str],
 ) -> Response[Any]:
     """Commit to plan and seed; show a seed that the collector made, this once."""
-    demand_own_form(request.headers)
     ask = asked_in(site_id, data, now(parts))
     made = commit_plan(ask, parts.samples, parts.hand(request.user), request.user)
     if made.seed is None:
@@ -121,6 +124,7 @@ def sample_page(
     "/sites/{site_id:str}/samples/{sample:str}/announce",
     sync_to_thread=True,
     include_in_schema=False,
+    before_request=own_form,
 )
 def announce_form(
     request: ScreenRequest,
@@ -130,13 +134,15 @@ def announce_form(
     sample: FromPath[str],
 ) -> Response[Any]:
     """Let the operator know; lead back."""
-    demand_own_form(request.headers)
-    announce(site_id, sample, parts.samples, parts.hand(request.user), request.user)
+    announce(site_id, sample, parts.samples, parts.hand(request.user), who=request.user)
     return _to(site_id, sample)
 
 
 @post(
-    "/sites/{site_id:str}/samples/{sample:str}/draw", sync_to_thread=True, include_in_schema=False
+    "/sites/{site_id:str}/samples/{sample:str}/draw",
+    sync_to_thread=True,
+    include_in_schema=False,
+    before_request=own_form,
 )
 def draw_form(
     request: ScreenRequest,
@@ -147,7 +153,6 @@ def draw_form(
     sample: FromPath[str],
 ) -> Response[Any]:
     """Show the seed: it draws, once; lead to what was drawn."""
-    demand_own_form(request.headers)
     ask = Revealed(
         site=site_id,
         sample=sample,
@@ -211,6 +216,7 @@ def sample_file(
     sync_to_thread=True,
     include_in_schema=False,
     request_max_body_size=MAX_SHEET_BYTES + 65_536,
+    before_request=own_form,
 )
 def check_sheet(
     request: ScreenRequest,
@@ -222,7 +228,6 @@ def check_sheet(
     sample: FromPath[str],
 ) -> Response[Any]:
     """Show the piles that a filled sheet would give; nothing is written."""
-    demand_own_form(request.headers)
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise Refusal(Code.INVALID_PARAMETER, "no file was sent", hint="choose a file")
@@ -230,7 +235,7 @@ def check_sheet(
     hand = parts.hand(request.user)
     try:
         found = take_sheet(
-            site_id, sample, content, parts.samples, hand, who=request.user, dry_run=True
+            site_id, sample, content, parts.samples, hand=hand, who=request.user, dry_run=True
         )
     except BookError as error:
         page = _page(request, parts, pages, site=site_id, key=sample, problems=error.problems)
@@ -252,6 +257,7 @@ def check_sheet(
     sync_to_thread=True,
     include_in_schema=False,
     request_max_body_size=_SHEET_FORM,
+    before_request=own_form,
 )
 def take_form(
     request: ScreenRequest,
@@ -262,10 +268,9 @@ def take_form(
     sample: FromPath[str],
 ) -> Response[Any]:
     """Take the sheet that was shown; lead to its piles."""
-    demand_own_form(request.headers)
     content = unpacked_file(data.get("packed", ""))
     hand = parts.hand(request.user)
-    take_sheet(site_id, sample, content, parts.samples, hand, who=request.user, dry_run=False)
+    take_sheet(site_id, sample, content, parts.samples, hand=hand, who=request.user, dry_run=False)
     return _to(site_id, sample)
 
 
@@ -273,6 +278,7 @@ def take_form(
     "/sites/{site_id:str}/samples/{sample:str}/conclude",
     sync_to_thread=True,
     include_in_schema=False,
+    before_request=own_form,
 )
 def conclude_form(
     request: ScreenRequest,
@@ -283,7 +289,6 @@ def conclude_form(
     sample: FromPath[str],
 ) -> Response[Any]:
     """State what the count came to; lead to the sample, which links the event."""
-    demand_own_form(request.headers)
     hand = parts.hand(request.user)
     name = data.get("inspector", "")
     conclude(site_id, sample, parts.samples, hand, who=request.user, inspector=name)
@@ -308,7 +313,7 @@ def _page(
             reader=request.user,
             travel=None,
             site=site_detail(look, site).site,
-            shown=sample_of(site, key, parts.samples, look, request.user),
+            shown=sample_of(site, key, parts.samples, look, who=request.user),
             auditor=request.user.role is Role.AUDITOR,
             problems=problems,
             tried=tried,
