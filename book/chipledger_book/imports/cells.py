@@ -11,11 +11,11 @@ from chipledger_book.imports.columns import HAPPENED, MEANINGS, Field
 
 MAX_CELL: Final = 512
 """Longest cell, in characters."""
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_MILLIS: Final = re.compile(r"\d{12,15}")
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MILLIS: Final = re.compile(r"\d{12,15}", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS: Final = 253_402_300_799_999
-_WHOLE: Final = re.compile(r"-?\d{1,15}")
+_WHOLE: Final = re.compile(r"-?\d{1,15}", re.ASCII)
 _FORMULA: Final = frozenset("=+-@\t\r'")
 _GUARD: Final = "'"
 

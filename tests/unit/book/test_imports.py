@@ -178,6 +178,7 @@ def test_too_many_rows_are_refused() -> None:
         (row(f"{H100},,,,GPU-1"), ("uuid", "cell-malformed")),
         (row(f"{H100},,,,,1.5"), ("pieces", "quantity-not-integer")),
         (row(f"{H100},,,,,1e3"), ("pieces", "quantity-not-integer")),
+        (row(f"{H100},,,,,\u0668"), ("pieces", "quantity-not-integer")),
         (row(f"{H100},,S1,,,3"), ("serial", "cell-unused")),
         (row(f"{H100},HGX-H100-8,S1"), ("sku", "cell-unused")),
         (row(",,S1"), ("sku", "cell-missing")),
