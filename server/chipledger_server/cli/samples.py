@@ -171,7 +171,7 @@ def _plan_lines(plan: PlanView) -> Iterator[str]:
 
 def _announce(arguments: argparse.Namespace) -> int:
     desk, who, hand = _opened(arguments)
-    announce(arguments.site, arguments.sample, desk.samples, hand, who)
+    announce(arguments.site, arguments.sample, desk.samples, hand, who=who)
     return _shown(arguments, desk, who, hand)
 
 
@@ -215,7 +215,7 @@ def _count(arguments: argparse.Namespace) -> int:
         arguments.sample,
         _bytes(arguments.sheet),
         desk.samples,
-        hand,
+        hand=hand,
         who=who,
         dry_run=arguments.dry_run,
     )
@@ -264,7 +264,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _shown(arguments: argparse.Namespace, desk: Desk, who: Principal, hand: Hand) -> int:
     with desk.reads.snapshot() as snapshot:
         look = _look(desk, snapshot, who, hand)
-        found = sample_of(arguments.site, arguments.sample, desk.samples, look, who)
+        found = sample_of(arguments.site, arguments.sample, desk.samples, look, who=who)
     return answer(arguments, found, _detail_lines(found))
 
 

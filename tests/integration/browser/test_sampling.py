@@ -57,14 +57,7 @@ def test_an_auditor_counts_a_site_from_plan_to_ledger(
     expect(page.get_by_text("made by the auditor")).to_be_visible()
     address = page.url
 
-    olga = ("principal", "add", "sampled", "--role", "operator", "--site", "johor")
-    other = logged_in(browser, collector, Commands(collector.folder).done(*olga).strip())
-    other.goto(f"{base}/sites/johor/samples")
-    expect(other.get_by_text("No count of this site is announced.")).to_be_visible()
-    page.get_by_role("button", name="Tell the operator").click()
-    other.goto(address)
-    expect(other.get_by_text("An auditor announced a physical count")).to_be_visible()
-
+    _announces(page, browser, collector)
     page.get_by_label("Seed").fill(SEED.hex())
     page.get_by_role("button", name="Reveal and draw").click()
     expect(page.get_by_text("have answered since the draw")).to_be_visible()
@@ -87,3 +80,15 @@ def test_an_auditor_counts_a_site_from_plan_to_ledger(
     expect(
         page.get_by_text("may still answer").or_(page.get_by_label("Who counted")).first
     ).to_be_visible()
+
+
+def _announces(page: Page, browser: Browser, collector: CollectorProcess) -> None:
+    """The operator knows of no count before the auditor says so, and then of no more than that."""
+    address = page.url
+    olga = ("principal", "add", "sampled", "--role", "operator", "--site", "johor")
+    other = logged_in(browser, collector, Commands(collector.folder).done(*olga).strip())
+    other.goto(f"http://127.0.0.1:{collector.port}/sites/johor/samples")
+    expect(other.get_by_text("No count of this site is announced.")).to_be_visible()
+    page.get_by_role("button", name="Tell the operator").click()
+    other.goto(address)
+    expect(other.get_by_text("An auditor announced a physical count")).to_be_visible()

@@ -139,8 +139,8 @@ def take_sheet(
     key: str,
     data: bytes,
     desk: SampleDesk,
-    hand: Hand,
     *,
+    hand: Hand,
     who: Principal,
     dry_run: bool,
 ) -> Count:
@@ -158,6 +158,15 @@ def take_sheet(
     found = counted(data, course, desk, now_ms=hand.now_ms)
     if dry_run or (course.sheets and course.sheets[-1].body == data):
         return found
+    _keep_sheet(course, data, found.result, desk, hand=hand)
+    return found
+
+
+def _keep_sheet(
+    course: Course, data: bytes, result: CountResult, desk: SampleDesk, *, hand: Hand
+) -> None:
+    """Keep a sheet as it was sent, with its log record."""
+    key = course.planned.id
     taken = Taken(
         sample=key,
         step=Step.COUNTED,
@@ -167,21 +176,19 @@ def take_sheet(
         digest=sha256_b64(data),
         body=data,
     )
-    result = found.result
     detail = {
         "elsewhere": str(result.elsewhere + result.duplicate),
         "found": str(result.found),
         "missing": str(result.missing + result.refused),
         "number": str(taken.number),
         "sheet": taken.digest,
-        "site": site,
+        "site": course.planned.site,
         "unknown": str(len(result.unknown)),
     }
     if not desk.store.take(taken, hand.draft("sample-counted", key, detail)):
         raise Refusal(
             Code.ALREADY_DECIDED, "another sheet was taken at this moment", hint="look at it first"
         )
-    return found
 
 
 def conclude(
@@ -201,7 +208,7 @@ def conclude(
     taken = course.concluded
     if taken is None:
         taken = _statement(course, desk, hand, inspector=_inspector(inspector))
-    return _entered(course.planned, sample, taken, desk, hand)
+    return _entered(course.planned, sample, taken, desk=desk, hand=hand)
 
 
 def _statement(course: Course, desk: SampleDesk, hand: Hand, *, inspector: str) -> Taken:
@@ -247,7 +254,7 @@ def awaited(result: CountResult) -> int:
 
 
 def _entered(
-    planned: Planned, sample: Sample, taken: Taken, desk: SampleDesk, hand: Hand
+    planned: Planned, sample: Sample, taken: Taken, *, desk: SampleDesk, hand: Hand
 ) -> Entered:
     result = msgspec.json.decode(taken.body, type=CountResult)
     event = event_of(

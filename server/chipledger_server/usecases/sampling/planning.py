@@ -165,7 +165,7 @@ def commit_plan(ask: Asked, desk: SampleDesk, hand: Hand, who: Principal) -> Com
     return Committed(planned=planned, frame=tried.frame, seed=seed)
 
 
-def announce(site: str, key: str, desk: SampleDesk, hand: Hand, who: Principal) -> None:
+def announce(site: str, key: str, desk: SampleDesk, hand: Hand, *, who: Principal) -> None:
     """Let the operator of a site know that a count is coming; what is drawn stays unsaid.
 
     Raises:

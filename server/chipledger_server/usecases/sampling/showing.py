@@ -83,7 +83,7 @@ def samples_of(site: str, desk: SampleDesk, who: Principal) -> SamplesPage:
     return SamplesPage(items=tuple(_summary(one) for one in readers if one.knows))
 
 
-def sample_of(site: str, key: str, desk: SampleDesk, look: Look, who: Principal) -> SampleDetail:
+def sample_of(site: str, key: str, desk: SampleDesk, look: Look, *, who: Principal) -> SampleDetail:
     """Return one sample, with what was heard of its chips by now.
 
     Raises:
@@ -156,7 +156,7 @@ def count_view(found: Count, plan: Plan, look: Look) -> CountView:
         _unit(drawn.number, drawn.unit, found.hearing, one)
         for drawn, one in zip(found.sample.units, found.result.units, strict=True)
     ]
-    return _count(found.result, shown, found.sample, plan, look)
+    return _count(found.result, shown, sample=found.sample, plan=plan, look=look)
 
 
 def _progress(
@@ -188,7 +188,7 @@ def _progress(
     )
     if result is None:
         return units, None
-    return units, _count(result, units, sample, course.planned.plan, look)
+    return units, _count(result, units, sample=sample, plan=course.planned.plan, look=look)
 
 
 def _summary(reader: _Reader) -> SampleSummary:
@@ -261,7 +261,12 @@ def _unit(
 
 
 def _count(
-    result: CountResult, units: Sequence[UnitView], sample: Sample, plan: Plan, look: Look
+    result: CountResult,
+    units: Sequence[UnitView],
+    *,
+    sample: Sample,
+    plan: Plan,
+    look: Look,
 ) -> CountView:
     piles: Mapping[str, list[UnitView]] = {name: [] for name in ("found", "elsewhere", "missing")}
     for one in units:

@@ -195,7 +195,7 @@ def announcement(
     sample: FromPath[str],
 ) -> SampleDetail:
     """Let the operator know that a count is coming; not of what."""
-    announce(site_id, sample, parts.samples, parts.hand(request.user), request.user)
+    announce(site_id, sample, parts.samples, parts.hand(request.user), who=request.user)
     return _detail(request, parts, site_id, sample)
 
 
@@ -281,7 +281,7 @@ def counting(
     hand = parts.hand(request.user)
     try:
         found = take_sheet(
-            site_id, sample, body, parts.samples, hand, who=request.user, dry_run=dry_run
+            site_id, sample, body, parts.samples, hand=hand, who=request.user, dry_run=dry_run
         )
     except BookError as error:
         return refused(error.problems)  # type: ignore[return-value] # the problem document
@@ -390,7 +390,7 @@ def _file(data: bytes, kind: str, name: str) -> Response[bytes]:
 
 def _detail(request: ApiRequest, parts: Parts, site: str, key: str) -> SampleDetail:
     with parts.look(request.user, now(parts)) as look:
-        return sample_of(site, key, parts.samples, look, request.user)
+        return sample_of(site, key, parts.samples, look, who=request.user)
 
 
 def _read(body: bytes, kind: type[T]) -> T:
