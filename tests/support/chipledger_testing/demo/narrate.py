@@ -150,7 +150,7 @@ def late(rows: Sequence[Mapping[str, Any]]) -> None:
         grouped.setdefault((who, row["site"] or "-", what, about and "s"), []).append(row["due_ms"])
     for (who, site, what, plural), dues in grouped.items():
         many = f"{what}{plural} ({len(dues)})" if len(dues) > 1 else what
-        say(f"  {who:<18}{site:<8}{many:<42}due {_minute(min(dues))}")
+        say(f"  {who:<18}{site:<8}{many:<50}due {_minute(min(dues))}")
 
 
 def written(report: Path) -> None:
