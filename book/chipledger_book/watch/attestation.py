@@ -41,12 +41,8 @@ def _arrival(
     *,
     unsealed: Mapping[str, int],
 ) -> Iterator[Found]:
-    since = items[0].occurred_at_ms
-    due = view.gauge.due_ms(Timer.ATTESTATION, since)
     event, sku = key
-    if due is None:  # of before any limit: who enters it now has as long as of what arrives now
-        since = view.book.recorded_at(EventId(event)) or since
-        due = view.gauge.due_ms(Timer.ATTESTATION, since)
+    since, due = _times(view, event, items[0].occurred_at_ms)
     if due is None:
         return
     away = view.elsewhere.never
@@ -78,6 +74,18 @@ def _arrival(
                 detail={"due_ms": due, "received": sum(item.chips for item in items)},
             ),
         )
+
+
+def _times(view: View, event: str, since: int) -> tuple[int, int | None]:
+    """Return from when an arrival waits, and until when.
+
+    Of before any limit it waits from its entry on, as long as what arrives then.
+    """
+    due = view.gauge.due_ms(Timer.ATTESTATION, since)
+    if due is None:
+        since = view.book.recorded_at(EventId(event)) or since
+        due = view.gauge.due_ms(Timer.ATTESTATION, since)
+    return since, due
 
 
 def _answered_at(view: View, standing: Standing, items: Sequence[Item]) -> int:
