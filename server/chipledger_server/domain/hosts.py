@@ -54,6 +54,7 @@ class HostState:
         back_ms: when it last came back from silence.
         signed_ms: when that of its chips which can sign showed it that did so longest ago.
         chips: chips it says it holds.
+        placed: whether it is known that any of them has a place in the ledger.
         rivals: other hosts that say they hold some of these, and no dispute over them is open.
         open: open findings about this host.
         odometers: what its chips' odometers last stood at; read again when it is needed.
@@ -78,6 +79,7 @@ class HostState:
     back_ms: int | None = None
     signed_ms: int | None = None
     chips: frozenset[int] = frozenset()
+    placed: bool = False
     rivals: dict[str, set[int]] = field(default_factory=dict)
     open: dict[Kind, str] = field(default_factory=dict)
     odometers: Odometers | None = None

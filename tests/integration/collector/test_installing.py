@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from sqlalchemy import delete
 
 from chipledger_book.events import LedgerRecord, event_id
 from chipledger_book.ledger import fold
@@ -14,6 +15,8 @@ from chipledger_book.statements import Role, Strength
 from chipledger_book.whereabouts import whereabouts
 from chipledger_evidence.inventory import Chip, Status
 from chipledger_evidence.nonce import Kind
+from chipledger_server.adapters import schema
+from chipledger_server.adapters.database import for_writing
 from chipledger_server.adapters.reads import SqlReads
 from chipledger_server.usecases.book.reconcile import settle_site
 from chipledger_server.usecases.physical import Patience, Standing
@@ -82,6 +85,23 @@ def test_the_first_report_installs_all_its_chips_at_once(inside: CollectorInside
     assert inside.rows("SELECT id, type, site, host FROM attested_events") == [
         (event_id(event), "installed", "ams-1", host.host)
     ]
+
+
+def test_a_host_from_before_places_were_kept_is_recorded_once(inside: CollectorInside) -> None:
+    """An upgraded collector says where the chips are at the next full report, and once."""
+    host = inside.enrol("a", chips=4)
+    inside.report(inside.full(host))
+    with for_writing(inside.engine).begin() as connection:
+        connection.execute(delete(schema.places))
+    inside.restart()
+    inside.pass_time(HOUR_MS)
+    inside.report(inside.heartbeat(host))
+    assert words(inside, host) == ["a+4"]
+    inside.report(inside.full(host))
+    assert words(inside, host) == ["a+4", "a+4"]
+    assert said(inside)[-1].occurred_at_ms == inside.clock.ms
+    inside.report(inside.full(host), inside.heartbeat(host))
+    assert len(said(inside)) == 2
 
 
 def test_what_stays_is_said_once(inside: CollectorInside) -> None:

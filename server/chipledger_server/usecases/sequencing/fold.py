@@ -152,6 +152,8 @@ class Fold:
         if odd or Kind.CLOCK_ODD in host.open:
             detail = {"difference_s": difference_s} if odd else None
             self.noting.condition(host, Kind.CLOCK_ODD, token, detail)
+        if not self.holdings.touched and isinstance(claims, FullReport) and host.run is not None:
+            self.holdings.touched.update(self.installing.unplaced(host))
         if self.holdings.touched:
             self._install(host, token.token, at_ms=at_ms, before_ms=before_ms)
 

@@ -1,10 +1,11 @@
 """What the collector records by itself of chips that come to a site and move inside it.
 
-Looked at only when what hosts claim has changed: a plain heartbeat costs one comparison. The
-place of a chip is the host whose claim to it counts; a place that changes is an event of the book.
+Looked at only when what hosts claim has changed, and on a full report of a host of whose chips no
+place is known, as after an upgrade: a plain heartbeat costs one comparison. The place of a chip is
+the host whose claim to it counts; a place that changes is an event of the book.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -149,6 +150,16 @@ class Installing:
         for way, found in ways.items():
             self._record(way, found, placed, cause)
 
+    def unplaced(self, host: HostState) -> Collection[int]:
+        """Return the chips of a host none of which has a place, else nothing.
+
+        Such is a host that reported the same chips before places were kept. Asked of each host
+        once while its state is kept.
+        """
+        if not host.placed:
+            host.placed = bool(self.kept.placed(sorted(host.chips)))
+        return () if host.placed else host.chips
+
     def _newest(self, hosts: Sequence[str]) -> HostState | None:
         """Return the host that was heard last: what is seen on it later has moved there."""
         states = map(self.store.host_named, hosts)
@@ -189,6 +200,7 @@ class Installing:
         at_ms = max([cause.at_ms, *earlier])
         chips = tuple(self._attested(chip, at_ms) for chip in found.values())
         self.kept.place([*found], Place(way.site, way.host, at_ms, None))
+        self.store.host_named(way.host).placed = True
         if way.from_host is None:
             self.kept.enter(
                 Installed(
