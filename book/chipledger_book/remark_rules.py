@@ -107,6 +107,10 @@ def _party(first: Event, book: Book) -> str | None:
         return first.vendor
     if isinstance(first, Shipped):
         return first.consignee
+    if isinstance(first, TransferOut | ShipmentDeclared):
+        to_site = first.to_site if isinstance(first, TransferOut) else first.site
+        known = book.declarations(to_site)
+        return book.site(to_site, first.occurred_at_ms).consignee.id if known else None
     return first.shipper if isinstance(first, Received) else None
 
 

@@ -100,6 +100,8 @@ def codes(event: Event, *before: Event) -> list[Code]:
         (confirmed(RMA, Role.SHIPPER), (received(8), RMA), Code.ANSWER_DOES_NOT_FIT),
         (confirmed(RMA, party="somebody"), (received(8), RMA), Code.ANSWER_DOES_NOT_FIT),
         (confirmed(RMA), (received(8),), Code.ANSWER_DOES_NOT_FIT),
+        (confirmed(OUT, Role.CONSIGNEE, "buyer"), (received(8), OUT), Code.ANSWER_DOES_NOT_FIT),
+        (confirmed(SHIPMENT, Role.CONSIGNEE, "buyer"), (SHIPMENT,), Code.ANSWER_DOES_NOT_FIT),
         (
             confirmed(replace(GONE, consignee="acme"), Role.CONSIGNEE, "acme"),
             (received(8), replace(GONE, consignee="acme")),
