@@ -14,7 +14,7 @@ from chipledger_book.counts.detection import Sampled, misses_at_most, smallest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class Checked:
     """A stratum of `chips`, of which `sample` were drawn and `failed` of these do not count."""
 
     chips: int
@@ -22,7 +22,7 @@ class Tested:
     failed: int
 
 
-def largest_hole(parts: Sequence[Tested], *, allowed: Fraction) -> int:
+def largest_hole(parts: Sequence[Checked], *, allowed: Fraction) -> int:
     """Return the largest hole that a count of these strata does not rule out.
 
     Larger ones would have been met, or met more often, with more than 1 - `allowed`, however they
@@ -37,14 +37,14 @@ def largest_hole(parts: Sequence[Tested], *, allowed: Fraction) -> int:
     return sum(_limit(part, each) for part in parts)
 
 
-def _where_none_failed(parts: Sequence[Tested], chips: int, allowed: Fraction) -> int:
+def _where_none_failed(parts: Sequence[Checked], chips: int, allowed: Fraction) -> int:
     if not any(part.sample for part in parts):
         return chips
     drawn = [Sampled(chips=part.chips, sample=part.sample) for part in parts]
     return smallest(lambda hole: misses_at_most(drawn, hole, allowed=allowed), most=chips + 1) - 1
 
 
-def _limit(part: Tested, allowed: Fraction) -> int:
+def _limit(part: Checked, allowed: Fraction) -> int:
     """Return the largest hole in one stratum that its failures do not rule out."""
     first_out = smallest(
         lambda hole: _as_few(part, hole) <= allowed, most=part.chips + 1, least=part.failed + 1
@@ -52,7 +52,7 @@ def _limit(part: Tested, allowed: Fraction) -> int:
     return first_out - 1
 
 
-def _as_few(part: Tested, hole: int) -> Fraction:
+def _as_few(part: Checked, hole: int) -> Fraction:
     """Return the probability that a sample holds at most `failed` of a hole."""
     few, many = sorted((part.sample, hole))  # which of the two is drawn makes no difference
     ways = sum(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from chipledger_book.counts.bounds import Tested, largest_hole
+from chipledger_book.counts.bounds import Checked, largest_hole
 from chipledger_book.counts.counting import Counted, CountResult, Verdict
 from chipledger_book.counts.detection import allowed_miss
 from chipledger_book.counts.sampling import Plan, Sample
@@ -83,7 +83,7 @@ def bound_of(result: CountResult, plan: Plan, sample: Sample) -> int:
             sku = drawn.unit.sku if "sku" in plan.split else None
             failed[place[sku, drawn.unit.grade if "grade" in plan.split else None]] += 1
     parts = [
-        Tested(chips=stratum.chips, sample=stratum.sample, failed=number)
+        Checked(chips=stratum.chips, sample=stratum.sample, failed=number)
         for stratum, number in zip(plan.strata, failed, strict=True)
     ]
     return largest_hole(parts, allowed=allowed_miss(plan.confidence_ppm))
