@@ -10,11 +10,14 @@ from msgspec.structs import replace
 
 from chipledger_book.events import Correction, Event, Role, encode_event, event_id
 from chipledger_book.movements import Confirmed, RmaOut
+from chipledger_book.report import SiteReport
 from chipledger_book.signing import SigningRole, sign_event
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.keys import Signer
 from chipledger_server.usecases.access import Role as Account
-from chipledger_testing.book import PAPER, declared, ms, party, received, site_of
+from chipledger_server.usecases.book.reconcile import Measure, balance_of
+from chipledger_server.usecases.reading import When
+from chipledger_testing.book import PAPER, declared, lpp, ms, party, received, site_of
 from chipledger_testing.door import Door, text_of
 from chipledger_testing.movements import of
 from chipledger_testing.scene import Scene
@@ -297,6 +300,32 @@ def test_what_is_kept_of_a_site_follows_a_statement(desk: Desk) -> None:
     after = shown()
     assert (before[1], after[1]) == (8, 6)
     assert before[0] != after[0]
+
+
+def test_what_sites_share_is_kept_no_longer_than_to_the_next_statement(desk: Desk) -> None:
+    """A sister site's receipt is taken out by a second word: the room it used is there at once.
+
+    The sister is not asked anew for a question about the other site unless something touches it.
+    """
+    scene, door = desk.scene, desk.door
+    taken = received(1000, site="penang")
+    undo = Correction(occurred_at_ms=AT, corrects=event_id(taken), reason="another site's")
+    scene.enter(declared(site_of("penang")), lpp(), taken, received(1000), undo)
+
+    def verdict(measure: Measure) -> SiteReport:
+        now = When(as_of_ms=scene.now_ms, known_at_ms=scene.now_ms)
+        with scene.reads.snapshot() as snapshot:
+            return balance_of(snapshot, "johor", now, measure).report
+
+    def shown() -> object:
+        return door.read("/sites/johor/balance")["report"]["tpp"]
+
+    kept = scene.measure
+    crowded, before = verdict(kept), shown()
+    assert verdict(kept) == crowded == verdict(scene.measure)
+    scene.agree(undo)
+    assert verdict(kept) == verdict(scene.measure) != crowded
+    assert shown() != before
 
 
 def test_what_was_not_stated_yet_was_not_known(desk: Desk) -> None:
