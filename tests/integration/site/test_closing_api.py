@@ -1,6 +1,7 @@
 """Closing a period over the API, and by parties' own keys."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from http import HTTPStatus
 from pathlib import Path
@@ -15,8 +16,10 @@ from chipledger_book.signing import SigningRole
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.keys import Signer
 from chipledger_server.usecases.access import Role
+from chipledger_server.usecases.periods.closing import Freezing, freeze
+from chipledger_server.usecases.refusals import Refusal
 from chipledger_testing.book import declared, ms, received, site_of
-from chipledger_testing.closing import NAME, QUARTER, freezes
+from chipledger_testing.closing import NAME, OLGA, QUARTER, desk, freezes, hand
 from chipledger_testing.door import Door
 from chipledger_testing.keys import SeededSigner
 from chipledger_testing.scene import Scene
@@ -200,3 +203,15 @@ def test_the_auditor_may_sign_in_a_session_after_a_key_of_the_operator(door: Doo
     assert closed["stage"] == "closed"
     words = closed["documents"][0]["signatures"]
     assert [one["strength"] for one in words] == ["party-key", "session"]
+
+
+def test_a_document_that_is_too_large_is_refused_and_kept_nowhere(door: Door) -> None:
+    """With its size, the bound and what to do."""
+    small = replace(desk(door.scene), most_bytes=1_000)
+    ask = Freezing(site="johor", first_day=QUARTER[0], last_day=QUARTER[1])
+    with pytest.raises(Refusal) as caught:
+        freeze(ask, small, hand(door.scene, OLGA), OLGA)
+
+    assert caught.value.code == "period-too-large"
+    assert "at most 1,000 are kept" in caught.value.detail
+    assert door.read(AT)["items"] == []

@@ -72,7 +72,7 @@ def freeze(ask: Freezing, desk: PeriodDesk, hand: Hand, who: Principal | None) -
     `who` is None for the administrator on the collector's own machine.
 
     Raises:
-        Refusal: `outside-scope`, `invalid-parameter`.
+        Refusal: `outside-scope`, `invalid-parameter`, `period-too-large`.
         BookError: `period-wrong`, `period-overlaps`, `period-gap`, `period-already-frozen`,
             `nothing-to-restate`, `period-not-closed`, `unknown-site`.
     """
@@ -100,10 +100,20 @@ def freeze(ask: Freezing, desk: PeriodDesk, hand: Hand, who: Principal | None) -
         changed = bool(document.late or document.differences)
         if wrong := tuple(again_problems(course, changed=changed)):
             raise BookError(wrong)
-    new = NewDocument(
-        frozen=frozen_of(document), body=encode_document(document), ledger_pos=ledger_pos, head=head
-    )
+    body = encode_document(document)
+    _check_size(ask, body, desk)
+    new = NewDocument(frozen=frozen_of(document, body), body=body, ledger_pos=ledger_pos, head=head)
     return _keep(new, desk, hand, reason=ask.reason)
+
+
+def _check_size(ask: Freezing, body: bytes, desk: PeriodDesk) -> None:
+    if len(body) > desk.most_bytes:
+        raise Refusal(
+            RefusalCode.PERIOD_TOO_LARGE,
+            f"the document of {ask.first_day} to {ask.last_day} of {ask.site} would have"
+            f" {len(body):,} bytes, and at most {desk.most_bytes:,} are kept",
+            hint="freeze a shorter period, or declare the halls of the site as sites of their own",
+        )
 
 
 def _check_texts(ask: Freezing) -> None:
@@ -190,7 +200,7 @@ def unknown_period(name: str) -> Refusal:
     )
 
 
-def frozen_of(document: PeriodDocument) -> Frozen:
+def frozen_of(document: PeriodDocument, body: bytes) -> Frozen:
     """Return a document as the list of frozen ones has it."""
     return Frozen(
         site=document.site.id,
@@ -198,7 +208,7 @@ def frozen_of(document: PeriodDocument) -> Frozen:
         last_day=document.last_day,
         version=document.version,
         restatement=document.restatement,
-        digest=document_digest(encode_document(document)),
+        digest=document_digest(body),
         replaces=document.replaces,
         known_at_ms=document.known_at_ms,
         frozen_by=document.frozen_by,

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from chipledger_book.periods.course import Frozen
 from chipledger_server.usecases.book.entry import Ledger
 from chipledger_server.usecases.book.reconcile import Measure
 from chipledger_server.usecases.decisions import Draft
 from chipledger_server.usecases.reading import Reads
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Largest document of a period: some 150,000 chips by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,7 @@ class PeriodDesk:
         ledger: where sign-offs are entered.
         measures: what was known at → tables and policy that hold then.
         code: name and version of this software.
+        most_bytes: largest document that is kept.
     """
 
     store: PeriodStore
@@ -81,3 +85,4 @@ class PeriodDesk:
     ledger: Ledger
     measures: Callable[[int], Measure]
     code: str
+    most_bytes: int = MOST_BYTES
