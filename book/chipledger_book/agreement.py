@@ -12,6 +12,8 @@ from typing import Final
 from chipledger_book.events import Correction, Event, LedgerRecord
 from chipledger_book.statements import Role, Statement, Strength
 
+LOCAL: Final = "local"
+"""Begins the name of every account of the collector's own machine, before a colon."""
 AGREES: Final = frozenset({Role.AUDITOR, Role.COLLECTOR})
 """As what an account agrees: an auditor, or an administrator, who speaks for the collector."""
 
@@ -29,10 +31,11 @@ def recorded(event: Event, statements: tuple[Statement, ...], *, at_ms: int) -> 
 def are_two(one: Statement, other: Statement) -> bool:
     """Tell whether two statements are of two persons, of whom one may agree.
 
-    The same account, the same key and the same party are one person, whatever the role. Of two
-    persons one is an auditor or administrator, or both signed with the keys of their parties.
+    The same account, the same key and the same party are one person, whatever the role; so are
+    all accounts of the collector's own machine, see :func:`person`. Of two persons one is an
+    auditor or administrator, or both signed with the keys of their parties.
     """
-    if one.principal == other.principal or voice(one) == voice(other):
+    if person(one.principal) == person(other.principal) or voice(one) == voice(other):
         return False
     if not AGREES.isdisjoint((one.role, other.role)):
         return True
@@ -51,6 +54,15 @@ def agreed_ms(statements: Iterable[Statement]) -> int | None:
     return min(times, default=None)
 
 
+def person(principal: str) -> str:
+    """Return whom a principal stands for.
+
+    ``local:1000`` and ``local:0`` are one: who administers the collector's own machine may act
+    there under any of its accounts.
+    """
+    return LOCAL if principal.startswith(f"{LOCAL}:") else principal
+
+
 def voice(statement: Statement) -> str:
     """Return whose word a statement is: the party's, or that of an account without one."""
-    return statement.party or statement.principal
+    return statement.party or person(statement.principal)

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from chipledger_book.agreement import person
 from chipledger_book.errors import Code, Problem
 from chipledger_book.events import Correction, Event, LedgerRecord, Role, Statement, event_id
 from chipledger_book.ledger import Book, answered_by
@@ -112,7 +113,7 @@ def course_of(frozen: Frozen, book: Book) -> Course:
         (
             one
             for one in _signatures(signed, book, "auditor")
-            if one.principal != operator.principal
+            if person(one.principal) != person(operator.principal)
         ),
         None,
     )
@@ -240,7 +241,7 @@ def sign_problems(
         )
         return
     if course.waits_for == role == "auditor" and course.operator is not None:
-        if course.operator.principal == principal:
+        if person(course.operator.principal) == person(principal):
             yield Problem(
                 code=Code.SIGN_OFF_SAME_PERSON,
                 where="role",

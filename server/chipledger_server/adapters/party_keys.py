@@ -9,8 +9,8 @@ from chipledger_evidence.codec import decode_strict, encode_canonical
 from chipledger_evidence.keys import Jwk, load_jwk
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import for_writing
-from chipledger_server.adapters.people import put
-from chipledger_server.usecases.access import parse_scope, scope_text
+from chipledger_server.adapters.people import principal_named, put
+from chipledger_server.usecases.access import Principal, parse_scope, scope_text
 from chipledger_server.usecases.decisions import Draft
 from chipledger_server.usecases.party_keys import PartyKey
 
@@ -23,6 +23,11 @@ class SqlPartyKeys:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writer = for_writing(engine)
+
+    def proposer(self, name: str) -> Principal | None:
+        """Return a principal by name, a revoked one too."""
+        with self._engine.connect() as connection:
+            return principal_named(connection, name)
 
     def registered(self) -> Sequence[PartyKey]:
         """Return all keys ever proposed, the newest first."""

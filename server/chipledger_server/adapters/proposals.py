@@ -7,7 +7,8 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import for_writing
-from chipledger_server.adapters.people import put
+from chipledger_server.adapters.people import principal_named, put
+from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.codes import NewCode
 from chipledger_server.usecases.decisions import Draft
 from chipledger_server.usecases.proposals import HostPlace, Proposal, Wish
@@ -34,6 +35,11 @@ class SqlProposals:
                 select(hosts.site, hosts.retired_ms).where(hosts.id == host)
             ).first()
         return None if row is None else HostPlace(site=row.site, retired=row.retired_ms is not None)
+
+    def proposer(self, name: str) -> Principal | None:
+        """Return a principal by name, a revoked one too."""
+        with self._engine.connect() as connection:
+            return principal_named(connection, name)
 
     def proposals(self) -> Sequence[Proposal]:
         """Return all proposals, the newest first."""

@@ -9,7 +9,8 @@ from chipledger_book.table_kinds import read_table
 from chipledger_book.tables import Table
 from chipledger_server.adapters import schema
 from chipledger_server.adapters.database import for_writing
-from chipledger_server.adapters.people import put
+from chipledger_server.adapters.people import principal_named, put
+from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.decisions import Draft
 from chipledger_server.usecases.rules.proposing import NewTable
 from chipledger_server.usecases.rules.shelf import RuleProposal, Shelf, StoredTable
@@ -25,6 +26,11 @@ class SqlRules:
         self._engine = engine
         self._writer = for_writing(engine)
         self._parsed: dict[str, Table] = {}
+
+    def proposer(self, name: str) -> Principal | None:
+        """Return a principal by name, a revoked one too."""
+        with self._engine.connect() as connection:
+            return principal_named(connection, name)
 
     def shelf(self) -> Shelf:
         """Return everything that is kept."""

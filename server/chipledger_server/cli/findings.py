@@ -140,7 +140,8 @@ def _act(arguments: argparse.Namespace) -> int:
         expires_ms=until_ms(arguments.expires, now_ms=now_ms) if arguments.expires else None,
         request=arguments.request or b64url_encode(desk.hand.entropy(12)),
     )
-    done = act(wanted, desk.cases, desk.hand, _who(arguments, desk))
+    ttl_s = desk.config.policy.proposal_ttl_s
+    done = act(wanted, desk.cases, desk.hand, _who(arguments, desk), ttl_s=ttl_s)
     case = done.case
     waits = f"; another auditor must confirm to {case.pending.how}" if case.pending else ""
     return answer(arguments, msgspec.to_builtins(case), [f"{case.id} is {case.state}{waits}"])

@@ -25,7 +25,7 @@ from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.entry import SALT_BYTES, EntryType
 from chipledger_server.usecases.access import Principal
 from chipledger_server.usecases.decisions import Draft
-from chipledger_server.usecases.people import Hand
+from chipledger_server.usecases.people import Hand, demand_standing
 from chipledger_server.usecases.refusals import Code, Refusal
 
 
@@ -96,12 +96,12 @@ class CaseDesk(Protocol):
         ...
 
 
-def act(wanted: Wanted, desk: CaseDesk, hand: Hand, who: Principal) -> Acted:
-    """Take one step of a case.
+def act(wanted: Wanted, desk: CaseDesk, hand: Hand, who: Principal, *, ttl_s: int) -> Acted:
+    """Take one step of a case; what one auditor proposed waits `ttl_s` for another one.
 
     Raises:
         Refusal: `unknown-finding`, also for one out of scope; `case-changed`, `request-reused`,
-            `unknown-principal`.
+            `unknown-principal`, `proposal-expired`, `proposer-revoked`.
         BookError: the step is not possible, not this principal's, or lacks what it must say.
     """
     with desk.hold(wanted.finding) as held:
@@ -119,6 +119,8 @@ def act(wanted: Wanted, desk: CaseDesk, hand: Hand, who: Principal) -> Acted:
         lapsed = _lapse(held.case, hand)
         if lapsed is not None:
             held.keep(lapsed, _draft(lapsed, hand))
+        if wanted.action is Action.CONFIRM:
+            _demand_live(held, hand, ttl_s=ttl_s)
         return Acted(case=held.keep(step, _draft(step, hand)))
 
 
@@ -182,6 +184,20 @@ def _demand_owner(name: str, held: OpenCase, hand: Hand) -> None:
             f"nobody called {name} may see this finding",
             hint="name a principal with access to the site",
         )
+
+
+def _demand_live(held: OpenCase, hand: Hand, *, ttl_s: int) -> None:
+    """Do nothing if what was proposed may still be confirmed: recent, and by one not revoked."""
+    pending = held.case.pending
+    if pending is None:
+        return
+    if hand.now_ms - pending.at >= ttl_s * 1000:
+        raise Refusal(
+            Code.PROPOSAL_EXPIRED,
+            f"to {pending.how} {held.case.id} waited longer than {ttl_s} s",
+            hint="decline it, and propose it anew if it is still wanted",
+        )
+    demand_standing(held.reader(pending.by), f"to {pending.how} {held.case.id}")
 
 
 def _lapse(case: Case, hand: Hand) -> Step | None:

@@ -18,7 +18,7 @@ from chipledger_evidence.keys import Jwk, PublicKey, load_jwk
 from chipledger_server.usecases.access import Principal, Role, parse_scope, scope_text
 from chipledger_server.usecases.codes import MAX_REASON
 from chipledger_server.usecases.decisions import Action, Draft
-from chipledger_server.usecases.people import MAX_NAME, Hand
+from chipledger_server.usecases.people import MAX_NAME, Hand, demand_standing
 from chipledger_server.usecases.refusals import Code, Refusal
 
 _ID_BYTES: Final = 9
@@ -129,6 +129,10 @@ class Registry(Protocol):
         """Return all keys ever proposed, the newest first."""
         ...
 
+    def proposer(self, name: str) -> Principal | None:
+        """Return a principal by name, a revoked one too."""
+        ...
+
     def propose(self, key: PartyKey, record: Draft) -> None:
         """Keep a proposed key."""
         ...
@@ -175,7 +179,7 @@ def approve_key(
 
     Raises:
         Refusal: `unknown-proposal`, `already-decided`, `proposal-expired`, `same-person`,
-            `forbidden`, `unknown-key`.
+            `proposer-revoked`, `forbidden`, `unknown-key`.
     """
     key = _open(name, registry, hand, ttl_s=ttl_s)
     _demand_second(who)
@@ -185,6 +189,7 @@ def approve_key(
             f"{who.name} proposed {key.id}",
             hint="another principal must approve it",
         )
+    demand_standing(registry.proposer(key.proposed_by), key.id)
     if key.replaces is not None:
         _standing(key.replaces, registry.registered())
     done = replace(key, decided_ms=hand.now_ms, decided_by=who.name, approved=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from chipledger_book.agreement import LOCAL
 from chipledger_evidence.codec import b64url_encode
 from chipledger_evidence.entry import SALT_BYTES
 from chipledger_server.ports import Entropy
@@ -21,6 +22,7 @@ from chipledger_server.usecases.refusals import Code, Refusal
 
 _ID_BYTES: Final = 12
 MAX_NAME: Final = 128
+_RESERVED: Final = frozenset({"collector", "init", LOCAL})
 
 
 class PeopleStore(Protocol):
@@ -183,6 +185,23 @@ def rotate_principal(
     return Issued(principal=principal, token=token)
 
 
+def demand_standing(proposer: Principal | None, proposal: str) -> None:
+    """Do nothing unless who proposed something is revoked: whose word is it then?
+
+    One rule for everything that takes two people and is proposed here. A token that has merely
+    expired says nothing about its person.
+
+    Raises:
+        Refusal: `proposer-revoked`.
+    """
+    if proposer is not None and proposer.revoked_ms is not None:
+        raise Refusal(
+            Code.PROPOSER_REVOKED,
+            f"{proposer.name} proposed {proposal} and is revoked since",
+            hint="decline it; if it is still wanted, somebody else proposes it anew",
+        )
+
+
 def authenticate(token: str, store: PeopleStore, *, now_ms: int) -> Principal:
     """Return the principal of a token.
 
@@ -206,6 +225,12 @@ def _check(new: NewPrincipal) -> None:
             Code.INVALID_PARAMETER,
             f"a name has 1 to {MAX_NAME} printable characters",
             hint="give the name of a person or a service",
+        )
+    if new.name in _RESERVED or new.name.startswith(f"{LOCAL}:") or new.name != new.name.strip():
+        raise Refusal(
+            Code.INVALID_PARAMETER,
+            f"{new.name!r} is a name of the collector itself, or has space around it",
+            hint="records would not tell the two apart; choose another name",
         )
     if new.role is Role.OPERATOR and not new.sites:
         raise Refusal(

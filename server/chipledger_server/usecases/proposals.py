@@ -14,7 +14,7 @@ from chipledger_evidence.codec import b64url_encode
 from chipledger_server.usecases.access import Principal, Role
 from chipledger_server.usecases.codes import CODE_BYTES, MAX_REASON, NewCode, code_hash
 from chipledger_server.usecases.decisions import Action, Draft
-from chipledger_server.usecases.people import Hand
+from chipledger_server.usecases.people import Hand, demand_standing
 from chipledger_server.usecases.refusals import Code, Refusal
 
 _ID_BYTES: Final = 9
@@ -107,6 +107,10 @@ class ProposalStore(Protocol):
         """Return where a host is, None when there is none."""
         ...
 
+    def proposer(self, name: str) -> Principal | None:
+        """Return a principal by name, a revoked one too."""
+        ...
+
     def proposals(self) -> Sequence[Proposal]:
         """Return all proposals, the newest first."""
         ...
@@ -164,7 +168,7 @@ def approve(name: str, store: ProposalStore, hand: Hand, who: Principal, *, ttl_
 
     Raises:
         Refusal: `unknown-proposal`, `already-decided`, `proposal-expired`, `same-person`,
-            `forbidden`.
+            `proposer-revoked`, `forbidden`.
     """
     proposal = _open(name, store, hand, ttl_s=ttl_s)
     if who.role is Role.OPERATOR:
@@ -179,6 +183,7 @@ def approve(name: str, store: ProposalStore, hand: Hand, who: Principal, *, ttl_
             f"{who.name} proposed {proposal.id}",
             hint="another principal must approve it",
         )
+    demand_standing(store.proposer(proposal.proposed_by), proposal.id)
     place = _place(proposal.host, store, who)
     _check(
         Wanted(wish=proposal.wish, host=proposal.host, reason=proposal.reason, site=proposal.site),

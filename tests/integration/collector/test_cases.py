@@ -31,7 +31,7 @@ class Person:
         """Take a step of the only finding."""
         ((key,),) = self._inside.rows("SELECT id FROM findings")
         wanted = Wanted(finding=key, action=action, **said)  # type: ignore[arg-type]
-        act(wanted, SqlCases(self._inside.engine), self._hand(), self._who)
+        act(wanted, SqlCases(self._inside.engine), self._hand(), self._who, ttl_s=DAY_MS)
         self._inside.step()
 
     def _hand(self) -> Hand:

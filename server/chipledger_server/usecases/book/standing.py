@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from chipledger_book.admission import correction_problems
 from chipledger_book.admission import problems as admission_problems
-from chipledger_book.agreement import agreed, recorded, voice
+from chipledger_book.agreement import agreed, person, recorded, voice
 from chipledger_book.errors import BookError, Code, Problem, refuse
 from chipledger_book.events import (
     Correction,
@@ -235,7 +235,8 @@ def _demand_another(statement: Statement, key: EventId, event: Event, page: Sign
     if agreed(held.statements):
         return
     for one in held.statements:
-        if one.principal == statement.principal or voice(one) == voice(statement):
+        same = person(one.principal) == person(statement.principal)
+        if same or voice(one) == voice(statement):
             raise Refusal(
                 RefusalCode.SAME_PERSON,
                 f"{voice(statement)} stands behind this correction already",

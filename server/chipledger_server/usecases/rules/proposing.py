@@ -19,7 +19,7 @@ from chipledger_evidence.inventory import Count, Text
 from chipledger_server.usecases.access import Principal, Role
 from chipledger_server.usecases.codes import MAX_REASON
 from chipledger_server.usecases.decisions import Draft
-from chipledger_server.usecases.people import Hand
+from chipledger_server.usecases.people import Hand, demand_standing
 from chipledger_server.usecases.refusals import Code as RefusalCode
 from chipledger_server.usecases.refusals import Refusal
 from chipledger_server.usecases.rules.shelf import RuleProposal, Shelf, StoredTable, Wish
@@ -83,6 +83,10 @@ class RuleStore(Protocol):
 
     def shelf(self) -> Shelf:
         """Return everything that is kept."""
+        ...
+
+    def proposer(self, name: str) -> Principal | None:
+        """Return a principal by name, a revoked one too."""
         ...
 
     def begin(self, tables: Sequence[NewTable], records: Sequence[Draft]) -> bool:
@@ -214,7 +218,7 @@ def approve(name: str, step: Proposing) -> RuleProposal:
     Raises:
         BookError: the table no longer fits what was approved since.
         Refusal: `unknown-proposal`, `already-decided`, `proposal-expired`, `same-person`,
-            `forbidden`.
+            `proposer-revoked`, `forbidden`.
     """
     _may(step.who)
     shelf = step.store.shelf()
@@ -225,6 +229,7 @@ def approve(name: str, step: Proposing) -> RuleProposal:
             f"{step.who.name} proposed {proposal.id}",
             hint="another principal must approve it",
         )
+    demand_standing(step.store.proposer(proposal.proposed_by), proposal.id)
     if proposal.wish == "load":
         table = shelf.any_version(proposal.table, proposal.version)
         fits(table, shelf, step.hand.now_ms)

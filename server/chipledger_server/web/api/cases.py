@@ -174,7 +174,7 @@ def actions(
         request=data.request,
         version=data.version,
     )
-    act(wanted, parts.cases, parts.hand(request.user), request.user)
+    act(wanted, parts.cases, parts.hand(request.user), request.user, ttl_s=parts.proposal_ttl_s)
     with parts.look(request.user, when(None, None, now_ms=parts.now_ms())) as look:
         return one_finding(look, finding_id)
 

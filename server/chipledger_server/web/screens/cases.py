@@ -123,7 +123,7 @@ def finding_step(
     """Take one step, and show the finding as it is then; or say why not, with what was typed."""
     try:
         wanted = _wanted(finding_id, data, now_ms=parts.now_ms())
-        act(wanted, parts.cases, parts.hand(request.user), request.user)
+        act(wanted, parts.cases, parts.hand(request.user), request.user, ttl_s=parts.proposal_ttl_s)
     except (BookError, Refusal) as error:
         problem = problem_of(error)
         now = when(None, None, now_ms=parts.now_ms())
@@ -159,7 +159,13 @@ def acknowledge_many(
     for key in chosen[:_MOST_BULK]:
         wanted = Wanted(finding=str(key), action=Action.ACKNOWLEDGE, request=data.get("request"))
         try:
-            act(wanted, parts.cases, parts.hand(request.user), request.user)
+            act(
+                wanted,
+                parts.cases,
+                parts.hand(request.user),
+                request.user,
+                ttl_s=parts.proposal_ttl_s,
+            )
         except BookError as error:
             if problem_of(error).status != HTTPStatus.CONFLICT:
                 raise
