@@ -168,6 +168,10 @@ class BookError(Exception):
         self.problems = tuple(problems)
         super().__init__("; ".join(problem.line() for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type["BookError"], tuple[tuple[Problem, ...]]]:
+        """Let another process raise it here."""
+        return type(self), (self.problems,)
+
     @property
     def code(self) -> Code:
         """Code of the first problem."""

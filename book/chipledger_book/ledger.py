@@ -88,6 +88,7 @@ class Book:
         self._declared: dict[str, list[Booked[DeclaredInventory]]] = {}
         self._attested: dict[str, list[Booked[Attested]]] = {}
         self._holders: dict[Name, list[EventId]] = {}
+        self._unnamed: list[tuple[EventId, Iterable[Line]]] = []  # arrivals not in there yet
         self._external: list[Booked[ExternalRecord]] = []
 
     def add(self, record: LedgerRecord) -> EventId:
@@ -165,8 +166,7 @@ class Book:
         if isinstance(event, Received):
             self._receipts.setdefault(event.site, []).append(Booked(id=entry.id, event=event))
         if isinstance(event, _ARRIVALS):
-            for name in names_of(event.lines):
-                self._holders.setdefault(name, []).append(entry.id)
+            self._unnamed.append((entry.id, event.lines))
         answered = answered_by(event)
         if answered is not None:
             self._answers.setdefault(answered, []).append(entry)
@@ -231,6 +231,10 @@ class Book:
 
     def holders(self, name: Name) -> tuple[EventId, ...]:
         """Return the standing arrivals that name a chip, board or unit; it may have left since."""
+        for key, lines in self._unnamed:  # most readers never ask
+            for named in names_of(lines):
+                self._holders.setdefault(named, []).append(key)
+        self._unnamed.clear()
         return tuple(
             sorted(key for key in self._holders.get(name, ()) if key not in self._corrections)
         )

@@ -8,10 +8,10 @@ from typing import Any
 from chipledger_book.rollup import BYS, RollUp, RollUpRow, roll_up
 from chipledger_evidence.appraisal.grades import Grade
 from chipledger_server.cli.desk import answer, desk_of, json_option, table
+from chipledger_server.cli.spread import every_balance
 from chipledger_server.usecases.allowances import Allowance, allowances
 from chipledger_server.usecases.book.reconcile import (
     SiteBalance,
-    all_balances,
     balance_of,
     left_out,
 )
@@ -78,11 +78,11 @@ def act(arguments: argparse.Namespace) -> int:
     balances: list[SiteBalance] = []
     with desk.reads.snapshot() as snapshot:
         for rules in _asked(arguments, desk, times):
-            measure = desk.measures.at(times.known_at_ms, rules)
             if arguments.site is not None:
+                measure = desk.measures.at(times.known_at_ms, rules)
                 balances.append(balance_of(snapshot, arguments.site, times, measure))
             else:
-                balances += all_balances(snapshot, times, measure, scope=None)
+                balances += every_balance(desk, times, rules)
         problems = () if arguments.site else left_out(snapshot, times, balances)
         sys.stderr.writelines(f"{problem.line()}\n" for problem in problems)
     if arguments.by is not None:

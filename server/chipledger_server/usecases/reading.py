@@ -382,6 +382,10 @@ class Snapshot(Protocol):
         """Return hosts in the order of their ids."""
         ...
 
+    def heard(self, when: When, *, site: str) -> Sequence[int | None]:
+        """Return of each host of a site when it was last heard, or None: never."""
+        ...
+
     def keys(self, host: str, when: When) -> Sequence[HostKey]:
         """Return a host's keys, oldest first."""
         ...

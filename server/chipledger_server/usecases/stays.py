@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from chipledger_book.catalogue import Catalogue, ObservedModel
 from chipledger_book.physical import Stay
 from chipledger_book.terms import day_of
@@ -32,7 +34,7 @@ class StayRule:
     catalogue: Catalogue
 
 
-class Device(NamedTuple):
+class Device(msgspec.Struct, frozen=True, gc=False):
     """A chip as one inventory names it: read, and confirmed by every view."""
 
     chip: int
@@ -70,8 +72,7 @@ class Elsewhere(NamedTuple):
     until_ms: int
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct, gc=False):
     """A stay that may go on, or the gap before the next sighting of its chip on its host."""
 
     chip: int

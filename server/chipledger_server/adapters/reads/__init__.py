@@ -182,6 +182,10 @@ class SqlSnapshot:
         """Return hosts in the order of their ids."""
         return hosts.hosts(self._connection, ask, after=after, limit=limit)
 
+    def heard(self, when: When, *, site: str) -> Sequence[int | None]:
+        """Return of each host of a site when it was last heard, or None: never."""
+        return sightings.heard(self._connection, when, site=site)
+
     def keys(self, host: str, when: When) -> Sequence[HostKey]:
         """Return a host's keys, oldest first."""
         return hosts.keys(self._connection, host, when)

@@ -233,6 +233,23 @@ def _disputing() -> Plain:
     )
 
 
+def heard(connection: Connection, when: When, *, site: str) -> list[int | None]:
+    """Return of each host of a site when it was last heard, or None: never."""
+    rows = _hearing().rows(connection, at=when.seen_until_ms, site=site)
+    return [until_ms for (until_ms,) in rows]
+
+
+@lru_cache
+def _hearing() -> Plain:
+    """Return the query of hosts: until when the newest run of each reaches."""
+    runs = _newest(AT, site=SITE).cte("runs")
+    return Plain(
+        select(runs.c.until_ms)
+        .select_from(schema.hosts.outerjoin(runs, runs.c.host == _HOSTS.id))
+        .where(_HOSTS.site == SITE, _HOSTS.enrolled_ms <= AT)
+    )
+
+
 def downtime(connection: Connection, when: When) -> list[tuple[int, int]]:
     """Return when the collector itself was not accepting."""
     columns = schema.downtime.c

@@ -130,11 +130,25 @@ def all_balances(
     snapshot: Snapshot, when: When, measure: Measure, *, scope: frozenset[str] | None
 ) -> list[SiteBalance]:
     """Return the balance of every declared site in a scope, by site id."""
-    balances = Balances(snapshot, None, when, measure)
-    found = [
-        balance for family in snapshot.families() for balance in balances.of_family(family, scope)
-    ]
+    found = balances_of(snapshot, snapshot.families(), when, measure, scope=scope)
     return sorted(found, key=lambda balance: balance.report.site)
+
+
+def balances_of(
+    snapshot: Snapshot,
+    families: Iterable[Sequence[str]],
+    when: When,
+    measure: Measure,
+    *,
+    scope: frozenset[str] | None = None,
+) -> Iterator[SiteBalance]:
+    """Yield the balance of every declared site of some families in a scope.
+
+    No family needs another: several processes may each do some.
+    """
+    balances = Balances(snapshot, None, when, measure)
+    for family in families:
+        yield from balances.of_family(family, scope)
 
 
 def left_out(
@@ -195,9 +209,8 @@ class Balances:
         at = self._when.as_of_ms
         side = self.side(site)
         shared = self._measure.sharing.of(self, site)
-        asked = HostsAsked(when=self._when, scope=None, site=site)
-        hosts = self._snapshot.hosts(asked, after="", limit=None)
-        heard = [host.last_fresh_ms for host in hosts if host.last_fresh_ms is not None]
+        hosts = self._snapshot.heard(self._when, site=site)
+        heard = [last_ms for last_ms in hosts if last_ms is not None]
         return SiteBalance(
             report=site_report(side, self.book(site), shared, self.tables, question=self.question),
             hosts=len(hosts),
