@@ -14,7 +14,7 @@ cases = Table(
     Column("severity", Text, nullable=False),  # low | medium | high | critical
     Column("owner", Text),
     Column("round_ms", BigInteger, nullable=False),  # since when the operator owes an answer
-    Column("moved_ms", BigInteger, nullable=False),  # since when it is in its state, or waits for an auditor
+    Column("moved_ms", BigInteger, nullable=False),  # since when in its state, or for a ruling
     Column("expires_ms", BigInteger),  # when time alone makes it open again
     Column("body", LargeBinary, nullable=False),  # canonical JSON of the case
 )
