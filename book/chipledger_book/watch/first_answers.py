@@ -19,8 +19,13 @@ from chipledger_book.watch.look import Look
 from chipledger_book.watch.vanishing import Past
 
 _RETURNING: Final = ("rma_in", "transfer_in")
-KINDS_OF_CHIPS: Final = frozenset(KINDS[:3])
+_OF_CHIPS: Final = frozenset(KINDS[:3])
 """Kinds of names by which one chip is told from another."""
+
+
+def by_number_only(item: Item) -> bool:
+    """Tell whether a thing has no name by which a chip could be it."""
+    return _OF_CHIPS.isdisjoint(item.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ def came_again(look: Look, stock: ModelStock, past: Mapping[str, Past]) -> list[
         if names:
             if past[names[0]].first_ms < item.occurred_at_ms:
                 found.append(Again(chip=names[0], out=out))
-        elif out_ms is not None and KINDS_OF_CHIPS.isdisjoint(item.names):
+        elif out_ms is not None and by_number_only(item):
             found += _away(pauses, (out_ms, item.occurred_at_ms), item.chips, out)
     return found
 
@@ -106,6 +111,7 @@ def by_number(
     *,
     unanswered: int,
     vanished: int,
+    rests: int,
 ) -> tuple[Counter[str], Counter[str]]:
     """Return the holes, and those of them that never answered, by the arrivals they are of.
 
@@ -118,6 +124,7 @@ def by_number(
         holes: key → chips on the book that do not answer; of things with a name as they are.
         unanswered: chips of all counted things that never answered, on the book or not.
         vanished: chips that answered, are gone, and that no paper accounts for.
+        rests: chips by number under seal.
     """
     found = Counter({key: chips for key, chips in holes.items() if key not in counted})
     arrivals = sorted(
@@ -127,7 +134,6 @@ def by_number(
     )
     room = Counter({item.key: item.chips for item in arrivals})
     total = sum(holes[key] for key in counted if key in holes)
-    rests = sum(item.chips for item in stock.stored if not item.names)
     never = min(total, max(total - vanished, unanswered - rests, 0))
     away = sorted(stock.departures(), key=lambda item: -item.occurred_at_ms)
     elsewhere = max(0, unanswered - never)

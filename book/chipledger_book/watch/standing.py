@@ -19,7 +19,7 @@ from chipledger_book.physical import ChipState, SeenChip
 from chipledger_book.rows import ModelAtSite
 from chipledger_book.stock import ModelStock, changed, draw, stock_of
 from chipledger_book.timers import Timer
-from chipledger_book.watch.first_answers import Again, by_number, came_again
+from chipledger_book.watch.first_answers import Again, by_number, by_number_only, came_again
 from chipledger_book.watch.history import histories
 from chipledger_book.watch.look import Look
 from chipledger_book.watch.vanishing import Leaving, Past, unaccounted
@@ -123,7 +123,7 @@ class _Papers:
             back[item.event] -= came
             yield Leaving(at_ms=at_ms, chips=item.chips - came, names=item.names)
         for item in stock.stored:
-            never = 0 if item.names else min(item.chips, unanswered)
+            never = min(item.chips, unanswered) if by_number_only(item) else 0
             unanswered -= never
             yield Leaving(at_ms=item.occurred_at_ms, chips=item.chips - never, names=item.names)
         for event, items in self.explaining.get(standing.model.sku.sku, ()):
@@ -160,9 +160,11 @@ def _standing(
     )
     counted = _counted(arrived.values(), past.values())
     again = came_again(look, model.stock, past)
+    rests = sum(item.chips for item in model.stock.stored if by_number_only(item))
     silent = list(_silent(standing))
     holes = Counter({item.key: model.left[item.key] for item in model.items})
     holes.update(one.item.key for one in silent if one.item.key in counted)
+    holes = _less(holes, counted, max(0, rests - model.stored))
     never = Counter(
         {key: min(hole, ever.left[key]) for key, hole in holes.items() if key not in counted}
     )
@@ -178,7 +180,7 @@ def _standing(
     taken_back = {item.event for item in model.stock.departures()}
     waits = sum(one.out not in taken_back for one in again)  # their first place is a hole yet
     holes, young = by_number(
-        model.stock, counted, holes, unanswered=left, vanished=len(vanished) + waits
+        model.stock, counted, holes, unanswered=left, vanished=len(vanished) + waits, rests=rests
     )
     never = +(never + young)
     open_now = _Open(
@@ -207,6 +209,16 @@ def _counted(items: Iterable[Item], past: Iterable[Past]) -> frozenset[str]:
     """Return the keys of the things that no chip here can be compared with by a name."""
     kinds = {kind for kind in KINDS for one in past if getattr(one.chip, kind)}
     return frozenset(item.key for item in items if kinds.isdisjoint(item.names))
+
+
+def _less(holes: Counter[str], counted: frozenset[str], chips: int) -> Counter[str]:
+    """Return holes without those under seal, which silent chips fill by number if there are any."""
+    left = Counter(holes)
+    for key in sorted(counted & holes.keys(), reverse=True):
+        taken = min(chips, left[key])
+        left[key] -= taken
+        chips -= taken
+    return left
 
 
 def _attested(ever: Matching, past: Mapping[str, Past]) -> dict[str, list[int]]:

@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from random import Random
 
-from chipledger_book.events import event_id
 from chipledger_book.movements import PhysicalInventory, SignedOff
 from chipledger_testing.book import ms
 from chipledger_testing.year.agenda import Agenda, day_ms
@@ -77,6 +76,3 @@ def _plan_auditor(agenda: Agenda, plan: Plan) -> None:
                 )
             )
             signs += agenda.days(1, 3)
-
-
-__all__ = ["event_id", "honest_year"]

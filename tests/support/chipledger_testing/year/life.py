@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from chipledger_book.events import LedgerRecord, Role, event_id
+from chipledger_book.events import Role, event_id
 from chipledger_book.movements import (
     AttestedChip,
-    Confirmed,
     Destroyed,
     ExternalRecord,
     MaintenanceWindow,
@@ -268,16 +267,3 @@ def _outages(agenda: Agenda, plan: Plan, at_ms: int) -> None:
                 ticket="T-1",
             )
         )
-
-
-__all__ = [
-    "Confirmed",
-    "LedgerRecord",
-    "deliver",
-    "export",
-    "move",
-    "plan_deliveries",
-    "plan_outages",
-    "scrap",
-    "transfer",
-]

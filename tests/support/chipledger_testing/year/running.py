@@ -1,6 +1,6 @@
 """A year as the product sees it: what is watched at one time after the other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,8 +111,3 @@ def broken_laws(look: Look) -> Iterator[str]:
         rows = sum(row.present.total + row.silent + row.silent_off_book for row in report.rows)
         if rows != len(look.seen[site]):
             yield f"{site}: {len(look.seen[site])} chips are seen, {rows} are counted"
-
-
-def once(facts: Iterable[Fact]) -> dict[Key, Fact]:
-    """Return facts by kind and key."""
-    return {(one.kind, one.key): one for one in facts}

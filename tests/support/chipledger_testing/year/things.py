@@ -140,12 +140,12 @@ class Scale:
             papers=tuple(Papers)[place % len(Papers)],
             models=models,
             servers=max(2, chips // each),
-            feed=place % 2 == 0,
+            feed=place // SITES_OF_A_CONSIGNEE % 2 == 0,
         )
 
 
 WHOLE: Final = Scale(sites=12, chips=10_000)
-SMALL: Final = Scale(sites=7, chips=900)
+SMALL: Final = Scale(sites=7, chips=1_200)
 
 
 def unit(model: str) -> UnitModel:

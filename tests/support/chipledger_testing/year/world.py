@@ -27,11 +27,9 @@ from chipledger_book.timers import DAY_MS, HOUR_MS
 from chipledger_book.watch.diversions import Papers
 from chipledger_testing.book import PAPER
 from chipledger_testing.year.things import (
-    END,
     FAR,
     FIRST_DAY,
     PROLOGUE,
-    START,
     Chip,
     Maker,
     Plan,
@@ -163,15 +161,16 @@ class World:
         *,
         declared_ms: int | None = None,
         late_ms: int = 0,
-        charged: bool = True,
-        reference: str = "",
+        licence: str | None = "",
+        answers: ShipmentDeclared | None = None,
     ) -> Received:
-        """Enter a delivery, with the shipper's declaration where there is one."""
-        lines, number = (
-            self.whole(site, servers),
-            LicenceRef(issuer="BIS", number=licence_of(self.plan(site))),
-        )
-        shipment = None
+        """Enter a delivery, with the shipper's declaration where there is one.
+
+        It is charged to the licence of its consignee, to another one, or (None) to none.
+        """
+        lines, shipment, charged = self.whole(site, servers), answers, None
+        if licence is not None:
+            charged = LicenceRef(issuer="BIS", number=licence or licence_of(self.plan(site)))
         if declared_ms is not None:
             shipment = self.say(
                 ShipmentDeclared(
@@ -179,8 +178,8 @@ class World:
                     site=site,
                     lines=lines,
                     shipper=VENDOR,
-                    shipment=reference or servers[0].serial,
-                    charged_to=number if charged else None,
+                    shipment=servers[0].serial,
+                    charged_to=charged,
                 )
             )
         return self.say(
@@ -189,8 +188,8 @@ class World:
                 site=site,
                 lines=lines,
                 shipper=VENDOR,
-                shipment=reference or servers[0].serial,
-                charged_to=number if charged else None,
+                shipment=servers[0].serial,
+                charged_to=charged,
                 answers=None if shipment is None else event_id(shipment),
             ),
             late_ms=late_ms,
@@ -285,6 +284,3 @@ def begin(world: World) -> None:
 def hours(number: int) -> int:
     """Return a number of hours in milliseconds."""
     return number * HOUR_MS
-
-
-__all__ = ["END", "START", "Host", "Spell", "World", "begin", "hours", "licence_of"]
