@@ -1,6 +1,5 @@
 """What readers are shown of a sample; see :mod:`chipledger_server.usecases.sampling.showing`."""
 
-from chipledger_book.counts.sampling import Hole
 from chipledger_server.usecases.views import Answer, Digest
 
 
@@ -17,6 +16,13 @@ class StratumView(Answer, frozen=True, kw_only=True):
     achieved_ppm: int
 
 
+class SampledHole(Answer, frozen=True, kw_only=True):
+    """What must not go unseen: so many `chips`, a `share` of them in millionths, or `tpp`."""
+
+    by: str
+    amount: int
+
+
 class PlanView(Answer, frozen=True, kw_only=True):
     """What a plan draws, and what that finds.
 
@@ -31,7 +37,7 @@ class PlanView(Answer, frozen=True, kw_only=True):
     population: Digest
     commitment: str
     confidence_ppm: int
-    hole: Hole
+    hole: SampledHole
     scope: str
     split: tuple[str, ...]
     chips: int
