@@ -4,6 +4,7 @@ A code is never reused and never changes its meaning. An input is refused as a w
 everything that is wrong with it, so that a long import needs one round of repairs, not many.
 """
 
+import copyreg
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -168,10 +169,6 @@ class BookError(Exception):
         self.problems = tuple(problems)
         super().__init__("; ".join(problem.line() for problem in self.problems))
 
-    def __reduce__(self) -> tuple[type["BookError"], tuple[tuple[Problem, ...]]]:
-        """Let another process raise it here."""
-        return type(self), (self.problems,)
-
     @property
     def code(self) -> Code:
         """Code of the first problem."""
@@ -186,6 +183,13 @@ class BookError(Exception):
     def hint(self) -> str:
         """Hint of the first problem."""
         return self.problems[0].hint
+
+
+def _pickled(error: BookError) -> tuple[type[BookError], tuple[tuple[Problem, ...]]]:
+    return BookError, (error.problems,)
+
+
+copyreg.pickle(BookError, _pickled)  # another process may refuse for this one
 
 
 def refuse(code: Code, detail: str, *, where: str = "", hint: str) -> BookError:
