@@ -84,6 +84,7 @@ class LedgerEntry:
         statements: who stands behind it, and how strongly.
         corrected_by: id and reason of the correction that took it out, or None.
         proposed: id and reason of the corrections that wait for a second person.
+        record: its record as it stands in the log.
     """
 
     pos: int
@@ -97,3 +98,4 @@ class LedgerEntry:
     statements: tuple[Statement, ...]
     corrected_by: tuple[str, str] | None
     proposed: tuple[tuple[str, str], ...] = ()
+    record: bytes = b""

@@ -180,6 +180,9 @@ def test_of_two_proposals_the_first_agreed_to_counts(told: Scene, door: Door) ->
     told.agree(other)
     late = agree(door, "auditor", Role.AUDITOR)
     assert (late.status_code, code(late)) == (422, "already-corrected")
+    auditor = door.log_in(token(door, Role.AUDITOR))
+    form = door.post(f"/events/{event_id(UNDO)}/agreement", {}, session=auditor)
+    assert (form.status_code, "is already corrected" in text_of(form)) == (409, True)
     assert "waits for a second person" not in text_of(door.page(f"/events/{event_id(WRONG)}"))
 
 

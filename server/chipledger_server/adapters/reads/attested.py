@@ -94,6 +94,7 @@ def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list
             statements=record.statements,
             corrected_by=taken_out.of(row["id"]),
             proposed=taken_out.proposed.get(row["id"], ()),
+            record=bytes(row["record"]),
         )
         for row, record in ((row, _record(row)) for row in rows)
     ]

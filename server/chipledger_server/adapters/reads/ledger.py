@@ -59,6 +59,7 @@ def ledger_page(connection: Connection, ask: LedgerAsked, *, limit: int) -> list
             statements=(*entered_with(row["record"]).statements, *later.get(row["id"], ())),
             corrected_by=taken_out.of(row["id"]),
             proposed=taken_out.proposed.get(row["id"], ()),
+            record=bytes(row["record"]),
         )
         for row in rows
     ]

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from chipledger_server.web.screens import (
     cases,
     closing,
+    declaring,
     drill,
     entering,
     fleet,
@@ -29,6 +30,7 @@ SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (
     *parties.SCREENS,
     *entering.SCREENS,
     *importing.SCREENS,
+    *declaring.SCREENS,
     *closing.SCREENS,
     *drill.SCREENS,
     *sampling.SCREENS,

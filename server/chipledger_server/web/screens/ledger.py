@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -23,8 +23,15 @@ from chipledger_server.usecases.refusals import Code, Refusal
 from chipledger_server.usecases.showing import Look
 from chipledger_server.usecases.showing.answers import Became, became
 from chipledger_server.usecases.showing.events import event_of
-from chipledger_server.usecases.times import instant_ms
+from chipledger_server.usecases.showing.ledger_file import (
+    LedgerHead,
+    as_csv,
+    as_json,
+    everything,
+)
+from chipledger_server.usecases.times import instant_ms, time_text
 from chipledger_server.web.context import Parts
+from chipledger_server.web.exports import CSV, JSON
 from chipledger_server.web.rendering import Pages, Travel
 from chipledger_server.web.screens.asking import ScreenRequest, html, own_form
 
@@ -35,6 +42,7 @@ _LONGEST: Final = 63
 OfSite = Annotated[str | None, QueryParameter(name="site")]
 OfKind = Annotated[str | None, QueryParameter(name="kind")]
 OfParty = Annotated[str | None, QueryParameter(name="party")]
+AsForm = Annotated[Literal["csv", "json"], QueryParameter(name="form")]
 Since = Annotated[str | None, QueryParameter(name="since")]
 Entered = Annotated[str | None, QueryParameter(name="entered")]
 Before = Annotated[str | None, QueryParameter(name="before")]
@@ -100,6 +108,58 @@ def _next(found: Sequence[LedgerEntry]) -> str | None:
 def _kept(**asked: str | None) -> dict[str, str]:
     """Return the filters as the links of the page repeat them."""
     return {name: text or "" for name, text in asked.items()}
+
+
+@get("/ledger/download", sync_to_thread=True, include_in_schema=False)
+def download(
+    request: ScreenRequest,
+    parts: NamedDependency[Parts],
+    travel: NamedDependency[Travel],
+    *,
+    form: AsForm = "csv",
+    of_site: OfSite = None,
+    of_kind: OfKind = None,
+    of_party: OfParty = None,
+    since: Since = None,
+) -> Response[bytes]:
+    """Hand out what the filter shows, all pages of it, as a file."""
+    if of_site:
+        demand_site(request.user, of_site)
+    asked = LedgerAsked(
+        when=travel.when,
+        scope=request.user.sites,
+        site=of_site or None,
+        kind=of_kind or None,
+        party=_party(of_party),
+        since_ms=instant_ms(since) if since else 0,
+    )
+    with parts.look(request.user, travel.when) as look:
+        found = everything(look, asked)
+    kept = _kept(site=of_site, kind=of_kind, party=of_party, since=since)
+    head = _file_head(request.user, parts, travel, kept)
+    name = f"ledger-{time_text(travel.when.as_of_ms)[:10]}.{form}"
+    return Response(
+        content=as_csv(head, found) if form == "csv" else as_json(head, found),
+        media_type=CSV if form == "csv" else JSON,
+        headers={"content-disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _file_head(who: Principal, parts: Parts, travel: Travel, kept: dict[str, str]) -> LedgerHead:
+    scope = "every site" if who.sites is None else ", ".join(sorted(who.sites))
+    tables = parts.measures.at(travel.when.known_at_ms).tables
+    return LedgerHead(
+        collector=parts.name,
+        population=f"events of the ledger of {scope}",
+        filters={name: text for name, text in kept.items() if text},
+        as_of_ms=travel.when.as_of_ms,
+        known_at_ms=travel.when.known_at_ms,
+        software=parts.results.build,
+        tables=tuple(
+            f"{one.kind} {one.id} {one.version} {one.status} {one.digest}"
+            for one in tables.versions()
+        ),
+    )
 
 
 @get("/events/{event_id:str}", sync_to_thread=True, include_in_schema=False)
@@ -203,5 +263,5 @@ def _place(text: str | None) -> tuple[int, int] | None:
     return int(occurred), int(pos)
 
 
-SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (ledger, event_page, agree_to)
+SCREENS: Final[tuple[HTTPRouteHandler, ...]] = (ledger, download, event_page, agree_to)
 """Routes of this module."""
