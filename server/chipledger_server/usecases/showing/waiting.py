@@ -81,7 +81,7 @@ def _view(row: FindingRow, duty: Duty, *, now_ms: int) -> WaitView:
     return WaitView(
         kind=_KINDS[duty.kind],
         key=row.id,
-        words=f"{WORDS[_KINDS[duty.kind]]}: {row.type}",
+        words=f"{WORDS[_KINDS[duty.kind]]}: {_about(row)}",
         site=row.site,
         event=None,
         chip=None,
@@ -94,6 +94,11 @@ def _view(row: FindingRow, duty: Duty, *, now_ms: int) -> WaitView:
         late_ms=max(0, (now_ms if duty.done_ms is None else duty.done_ms) - duty.due_ms),
         pieces=0,
     )
+
+
+def _about(row: FindingRow) -> str:
+    """Return what a finding is about; one that has no site is told apart by its subject."""
+    return row.type if row.site else f"{row.type} of {row.subject}"
 
 
 def _is_asked(view: WaitView, ask: WaitsAsked) -> bool:
