@@ -101,7 +101,7 @@ def _check_the_people(said: str) -> None:
     signed = [line for line in said.splitlines() if "signs it" in line]
     digests = {line.split()[-1] for line in signed}
     assert (len(signed), len(digests)) == (2, 1)
-    for role in ("auditor", "operator of jkt-1", "administrator"):
+    for role in ("auditor", "auditor-2", "operator of jkt-1", "administrator"):
         assert f"\n  {role} " in said[said.index("Screens, as each") :]
 
 

@@ -70,5 +70,5 @@ def _hire(stage: Stage, name: str, role: str, *sites: str) -> Person:
     scope = [word for site in sites for word in ("--site", site)]
     token = stage.server("principal", "add", name, "--role", role, *scope).split()[-1]
     file = stage.write(f"{name}.token", token + "\n")
-    what = f"{role} of {', '.join(sites)}" if sites else role
+    what = f"{role} of {', '.join(sites)}" if sites else name.removeprefix("demo-")
     return Person(name=name, what=what, token=token, file=file)
