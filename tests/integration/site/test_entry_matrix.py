@@ -47,7 +47,7 @@ LISTS: Final = (
         "/rules/diff",
         "/findings",
         "/findings/export.csv",
-        "/ledger",
+        *("/ledger", "/ledger/download", "/parties"),
         "/ledger/new",
         "/ledger/new/{kind:str}",
         "/ledger/import",
@@ -105,6 +105,8 @@ FORMS: Final = ("/login", "/logout", "/enter")
 IN_SESSION: Final = (
     *("/ledger/check", "/ledger/enter", "/ledger/import/check", "/ledger/import/enter"),
     "/rules/proposals/{proposal_id:str}",
+    *("/ledger/import/nvidia-smi", "/parties/proposals/{proposal:str}"),
+    "/parties/keys/{kid:str}/revocation",
     "/events/{event_id:str}/agreement",
     "/sites/{site_id:str}/samples/commit",
     *(
