@@ -45,8 +45,7 @@ def _arrival(
     since, due = _times(view, event, items[0].occurred_at_ms)
     if due is None:
         return
-    away = view.elsewhere.never
-    never = {item.key: standing.never.get(item.key, 0) - away[item.key] for item in items}
+    never = _never_anywhere(view, standing, items)
     waiting = sum(never.values())
     yield Wait(
         kind=WaitKind.ATTESTATION,
@@ -74,6 +73,12 @@ def _arrival(
                 detail={"due_ms": due, "received": sum(item.chips for item in items)},
             ),
         )
+
+
+def _never_anywhere(view: View, standing: Standing, items: Iterable[Item]) -> dict[str, int]:
+    """Return, by key, the chips that answered neither here nor elsewhere."""
+    away = view.elsewhere.never
+    return {item.key: standing.never.get(item.key, 0) - away[item.key] for item in items}
 
 
 def _times(view: View, event: str, since: int) -> tuple[int, int | None]:

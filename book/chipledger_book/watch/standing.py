@@ -56,6 +56,7 @@ class Standing:
         absences: chips on the book that answered and do not now, and that nothing explains.
         explained: id of an event → key → chips whose absence it explains.
         past: chip id → history.
+        resting: silent chips that are taken for what rests by number.
         over: present chips that are on no book here, and silent ones that no paper took off it.
     """
 
@@ -66,6 +67,7 @@ class Standing:
     absences: list[Absence] = field(default_factory=list)
     explained: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     past: Mapping[str, Past]
+    resting: int = 0
     over: Sequence[SeenChip] = ()
 
 
@@ -152,31 +154,19 @@ def _standing(
 ) -> Standing:
     arrived = {item.key: item for item in model.stock.arrivals()}
     ever = match(arrived.values(), (one.chip for one in past.values()))
-    standing = Standing(
-        model=model,
-        arrived=arrived,
-        attested=_attested(ever, past),
-        past=past,
-    )
+    standing = Standing(model=model, arrived=arrived, attested=_attested(ever, past), past=past)
     counted = _counted(arrived.values(), past.values())
     again = came_again(look, model.stock, past)
     rests = sum(item.chips for item in model.stock.stored if by_number_only(item))
     silent = list(_silent(standing))
     holes = Counter({item.key: model.left[item.key] for item in model.items})
     holes.update(one.item.key for one in silent if one.item.key in counted)
-    holes = _less(holes, counted, max(0, rests - model.stored))
-    never = Counter(
-        {key: min(hole, ever.left[key]) for key, hole in holes.items() if key not in counted}
-    )
+    holes = _less(standing, holes, counted, max(0, rests - model.stored))
+    never = _never(holes, ever, counted)
     left = max(0, sum(ever.left[key] for key in counted) - len(again))
     booked = {item.key for item in model.items} - counted
     named = {chip for chip, key in ever.by_identity.items() if key in booked}
-    leaving = papers.leaving(standing, again, unanswered=left)
-    vanished = [
-        one
-        for one in unaccounted(_not_here(standing), leaving, papers.until)
-        if one.chip.chip_id not in named
-    ]
+    vanished = _nameless(_lost(standing, again, papers, unanswered=left), named)
     taken_back = {item.event for item in model.stock.departures()}
     waits = sum(one.out not in taken_back for one in again)  # their first place is a hole yet
     holes, young = by_number(
@@ -190,16 +180,11 @@ def _standing(
     )
     _explain(standing, open_now, papers.explaining.get(model.sku.sku, ()))
     standing.never = dict(+open_now.never)
-    leaving = papers.leaving(standing, again, unanswered=left)
-    lost = unaccounted(_not_here(standing), leaving, papers.until)
+    lost = _lost(standing, again, papers, unanswered=left)
     standing.over = _over(standing, lost, by_number=bool(counted))
     standing.absences = [
         *_vanished(standing, ever, _part(open_now.gone, counted, inside=False)),
-        *_by_number(
-            standing,
-            [one for one in lost if one.chip.chip_id not in named],
-            _part(open_now.gone, counted, inside=True),
-        ),
+        *_by_number(standing, _nameless(lost, named), _part(open_now.gone, counted, inside=True)),
         *_newest(silent, open_now.silent),
     ]
     return standing
@@ -211,13 +196,36 @@ def _counted(items: Iterable[Item], past: Iterable[Past]) -> frozenset[str]:
     return frozenset(item.key for item in items if kinds.isdisjoint(item.names))
 
 
-def _less(holes: Counter[str], counted: frozenset[str], chips: int) -> Counter[str]:
+def _never(holes: Mapping[str, int], ever: Matching, counted: frozenset[str]) -> Counter[str]:
+    """Return the holes of named things that nothing ever filled."""
+    return Counter(
+        {key: min(hole, ever.left[key]) for key, hole in holes.items() if key not in counted}
+    )
+
+
+def _lost(
+    standing: Standing, again: Sequence[Again], papers: _Papers, *, unanswered: int
+) -> list[Past]:
+    """Return the chips that are gone, and that no paper accounts for as things stand."""
+    leaving = papers.leaving(standing, again, unanswered=unanswered)
+    return unaccounted(_not_here(standing), leaving, papers.until)
+
+
+def _nameless(lost: Iterable[Past], named: set[str]) -> list[Past]:
+    """Return the chips that no name puts on the book."""
+    return [one for one in lost if one.chip.chip_id not in named]
+
+
+def _less(
+    standing: Standing, holes: Counter[str], counted: frozenset[str], chips: int
+) -> Counter[str]:
     """Return holes without those under seal, which silent chips fill by number if there are any."""
     left = Counter(holes)
     for key in sorted(counted & holes.keys(), reverse=True):
         taken = min(chips, left[key])
         left[key] -= taken
         chips -= taken
+    standing.resting = holes.total() - left.total()
     return left
 
 
