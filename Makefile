@@ -1,6 +1,6 @@
 # The front door. No logic here: every target is one call into tools/.
 .DEFAULT_GOAL := help
-.PHONY: help setup fix check test demo bench ci lock
+.PHONY: help setup fix check test demo bench year ci lock
 
 help: ## show this list
 	@tools/help
@@ -16,6 +16,8 @@ demo: ## collector, simulated hosts, audited sites; serves until Ctrl-C (ONCE=1:
 	@tools/demo
 bench: ## what a report costs, in units of one signature verification
 	@tools/bench
+year: ## generated years of 10,000 chips, honest and with every diversion (SEEDS=20)
+	@tools/year
 ci: ## what the build server runs: check, then test
 	@tools/ci
 lock: ## write requirements/ anew from pyproject.toml

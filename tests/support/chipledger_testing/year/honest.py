@@ -1,6 +1,7 @@
 """The whole honest year."""
 
 from datetime import date, timedelta
+from functools import partial
 from random import Random
 
 from chipledger_book.movements import PhysicalInventory, SignedOff
@@ -44,7 +45,7 @@ def _plan_site(agenda: Agenda, plan: Plan) -> None:
     for act, number in acts:
         for _ in range(number):
             at_ms = START + day_ms(5) + agenda.rng.randrange(END - START - day_ms(40))
-            agenda.at(at_ms, lambda at, one=act: one(agenda, plan, at))
+            agenda.at(at_ms, partial(act, agenda, plan))
     if agenda.likely(50):
         agenda.world.upgraded_ms[plan.name] = START + agenda.days(60, 300)
 

@@ -90,12 +90,15 @@ class Watching:
         at = scene.at_ms
         for site in self._sites:
             found = watch_site(site, scene, measure, at)
-            yield from (*found.facts, *found.waits)
+            yield from found.facts
+            yield from found.waits
         for parent in self._parents:
             found = watch_group(parent, scene, measure, at)
-            yield from (*found.facts, *found.waits)
+            yield from found.facts
+            yield from found.waits
         strange = watch_unclaimed(scene, measure, at)
-        yield from (*strange.facts, *strange.waits)
+        yield from strange.facts
+        yield from strange.waits
 
 
 def broken_laws(look: Look) -> Iterator[str]:

@@ -182,18 +182,16 @@ class World:
                     charged_to=charged,
                 )
             )
-        return self.say(
-            Received(
-                occurred_at_ms=at_ms,
-                site=site,
-                lines=lines,
-                shipper=VENDOR,
-                shipment=servers[0].serial,
-                charged_to=charged,
-                answers=None if shipment is None else event_id(shipment),
-            ),
-            late_ms=late_ms,
+        arrived = Received(
+            occurred_at_ms=at_ms,
+            site=site,
+            lines=lines,
+            shipper=VENDOR,
+            shipment=servers[0].serial,
+            charged_to=charged,
+            answers=None if shipment is None else event_id(shipment),
         )
+        return self.say(arrived, late_ms=late_ms)
 
     # metal
 
