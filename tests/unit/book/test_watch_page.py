@@ -14,7 +14,10 @@ from chipledger_book.watch.words import TIMER, WORDS
 PAGE = (Path(__file__).parents[3] / "docs" / "BOOK.md").read_text(encoding="utf-8")
 SECTION = PAGE.split("## What is watched")[1].split("\n## ")[0]
 TABLE = shipped.timers()
-LASTING = {f"{kind}-lasting" for kind in ("missing", "overage", "transfer-late", "in-transit-late")}
+LASTING = {
+    f"{kind}-lasting"
+    for kind in ("missing", "overage", "transfer-late", "in-transit-late", "rma-returned")
+}
 LOADED_BESIDE = {"rma-open-long", "rma-open-return", "rma-rate-wide", *LASTING}
 """Severities by which some facts are weighed that are worse, or less bad, than their kind."""
 

@@ -84,7 +84,7 @@ def test_a_chip_that_answers_again_without_a_release_is_said() -> None:
 
     assert story.facts(FactKind.RMA_RETURNED, limit) == ()
     fact = story.fact(FactKind.RMA_RETURNED, limit + 1)
-    assert (fact.pieces, fact.severity, fact.detail["at"]) == (1, Severity.HIGH, ("penang",))
+    assert (fact.pieces, fact.severity, fact.detail["at"]) == (1, Severity.MEDIUM, ("penang",))
 
 
 def test_a_chip_that_the_vendor_released_may_answer() -> None:
