@@ -1,4 +1,4 @@
-"""`python -m chipledger_testing.year [SEEDS]`: whole years, honest and planted, with what came of it."""
+"""`python -m chipledger_testing.year [SEEDS]`: years of 10,000 chips, honest and planted."""
 
 import sys
 from collections import Counter
@@ -31,6 +31,12 @@ def planted(name: str) -> list[tuple[str, str, tuple[str, ...]]]:
     return cells
 
 
+def _print(text: str) -> None:
+    """Print one line at once: a year takes a minute."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main(seeds: int) -> int:
     """Print both tables as they come, and return 0 if everything is as promised."""
     wrong, heavy, chip_years = 0, 0, 0
@@ -40,19 +46,21 @@ def main(seeds: int) -> int:
             heavy, chip_years = heavy + noise.heavy, chip_years + noise.chip_years
             raised.update(noise.raised)
             wrong += len(noise.wrong)
-            print(f"seed {seed} of {seeds}: {noise.chip_years // 1000:,} chip-years,", end=" ")
-            print(f"{noise.heavy} high or critical, {len(noise.wrong)} wrong", flush=True)
+            _print(
+                f"seed {seed} of {seeds}: {noise.chip_years // 1000:,} chip-years,"
+                f" {noise.heavy} high or critical, {len(noise.wrong)} wrong"
+            )
             for line in (*noise.words, *noise.wrong[:5]):
-                print(f"    {line}", flush=True)
+                _print(f"    {line}")
         for (kind, severity), number in sorted(raised.items()):
-            print(f"{kind:28} {severity:9} {number:6}")
+            _print(f"{kind:28} {severity:9} {number:6}")
         per_million = heavy * 10_000_000 * 1000 // max(1, chip_years)
-        print(f"high or critical per 10,000 chip-years: {per_million // 1000}.", end="")
-        print(f"{per_million % 1000:03}", flush=True)
+        rate = f"{per_million // 1000}.{per_million % 1000:03}"
+        _print(f"high or critical per 10,000 chip-years: {rate}")
         for cells in pool.map(planted, [one.id for one in diversions().diversions]):
             for where, says, otherwise in cells:
                 wrong += bool(otherwise)
-                print(f"{where:58} {says:28} {'; '.join(otherwise) or 'as promised'}", flush=True)
+                _print(f"{where:58} {says:28} {'; '.join(otherwise) or 'as promised'}")
     return 1 if wrong else 0
 
 

@@ -45,7 +45,7 @@ def honest_noise(world: World, *, told: Callable[[int], None] = lambda _: None) 
     """
     watching, heaviest = Watching(world), dict[Key, Fact]()
     wrong, chips = list[str](), 0
-    times = [*range(START, SETTLED_MS, WEEK_MS), SETTLED_MS]
+    times = range(START, SETTLED_MS, WEEK_MS)
     for week, at_ms in enumerate(times):
         look = watching.look(at_ms)
         wrong += broken_laws(look)
@@ -54,7 +54,7 @@ def honest_noise(world: World, *, told: Callable[[int], None] = lambda _: None) 
             if key not in heaviest or _rank(fact) > _rank(heaviest[key]):
                 heaviest[key] = fact
         told(week)
-    wrong += _unsettled(world, look)
+    wrong += _unsettled(world, watching.look(SETTLED_MS))
     heavy = [fact for fact in heaviest.values() if fact.severity in _HEAVY]
     return Noise(
         chip_years=chips * 1000 // 53,

@@ -38,7 +38,7 @@ def prove(
 
 def _times(outcome: Outcome, planted: Planted, world: World) -> tuple[int, ...]:
     if outcome.result is Result.CANNOT_SEE:
-        return tuple(ACT + number * DAY_MS for number in (1, 20, 65)) + (END,)
+        return (*(ACT + number * DAY_MS for number in (1, 20, 65)), END)
     return planted.since_ms - HOUR_MS, due_ms(outcome.timer, planted.since_ms, world) + HOUR_MS
 
 
@@ -141,8 +141,8 @@ def prove_all(honest: World, table: tuple[Diversion, ...]) -> tuple[str, ...]:
     world, twin = deepcopy(honest), deepcopy(honest)
     used: set[str] = set()
     wanted = []
-    for place, diversion in enumerate(table):
-        papers = tuple(Papers)[place % len(Papers)]
+    papers = Papers.CHIPS  # by number some of them together are what none of them is alone
+    for diversion in table:
         outcome = diversion.outcome(papers)
         if outcome is None or outcome.result is Result.CANNOT_SEE:
             continue
