@@ -38,7 +38,7 @@ def put(inside: CollectorInside, event: Event, *, role: Role = Role.COLLECTOR) -
 
 def agreed_to(inside: CollectorInside, correction: Correction) -> None:
     """Let a second person agree to a correction."""
-    hand = Hand(principal="local:1", now_ms=inside.clock.ms, entropy=CountingEntropy())
+    hand = Hand(principal="second:1", now_ms=inside.clock.ms, entropy=CountingEntropy())
     agree(event_id(correction), SqlLedger(inside.engine), hand, carrier=None)
 
 

@@ -283,15 +283,8 @@ def test_the_steps_on_the_page_are_those_of_the_program(
     """Every step that docs/OPERATIONS.md shows can be typed, with the options shown."""
     page = (Path(__file__).parents[3] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
     shown = re.findall(r"`chipledger-audit sample ([a-z]+)([^`]*)`", page)
-    assert [step for step, _ in shown] == [
-        "seed",
-        "population",
-        "plan",
-        "draw",
-        "sheet",
-        "import",
-        "event",
-    ]
+    steps = {"seed", "population", "plan", "draw", "sheet", "import", "event"}
+    assert {step for step, _ in shown} == steps
     for step, rest in shown:
         with pytest.raises(SystemExit):
             main(["sample", step, "--help"])
