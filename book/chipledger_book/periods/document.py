@@ -5,7 +5,7 @@ the open findings, the versions of tables and software, and the head of the log.
 changed: what comes late makes another document that names the one it takes the place of.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Final, Literal
 
 import msgspec
@@ -15,11 +15,11 @@ from chipledger_book.parties import Site
 from chipledger_book.periods.units import Unit
 from chipledger_book.report import Sides, SiteReport, View
 from chipledger_book.tables import TableVersion
+from chipledger_book.timers import DAY_MS
 from chipledger_evidence.codec import encode_canonical
 from chipledger_evidence.ids import Digest, sha256_b64
 
 FORMAT: Final = "chipledger-period-1"
-DAY_MS: Final = 86_400_000
 LOG_HEAD_WORDS: Final = (
     "RFC 6962 tree head over the entries that the collector's log held when the period was "
     "frozen, computed by the collector itself: not signed and not witnessed. It shows later "
@@ -246,8 +246,3 @@ def first_ms(day: date) -> int:
 def last_ms(day: date) -> int:
     """Return the last millisecond of a day, UTC."""
     return first_ms(day) + DAY_MS - 1
-
-
-def day_after(day: date) -> date:
-    """Return the next day."""
-    return day + timedelta(days=1)

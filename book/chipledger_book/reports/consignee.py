@@ -15,12 +15,13 @@ from chipledger_book.events import Received
 from chipledger_book.inventory import items_of
 from chipledger_book.ledger import Book, Booked
 from chipledger_book.movements import RmaIn, TransferIn
-from chipledger_book.periods.document import DAY_MS, first_ms, last_ms
+from chipledger_book.periods.document import first_ms, last_ms
 from chipledger_book.report import CeilingUse, View
 from chipledger_book.reports.header import Header, Source, Titled, header_of
 from chipledger_book.reports.sheets import Sheet, columns, listed
 from chipledger_book.rules import Tables
 from chipledger_book.terms import EventId, day_of
+from chipledger_book.timers import DAY_MS
 
 TITLED: Final = Titled(
     report="consignee-tpp",

@@ -1,6 +1,6 @@
 """Incident notice: what was lost, stolen or tampered with, and what is at a wrong place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -172,8 +172,3 @@ def _sheet(report: IncidentNotice) -> Sheet:
         "is a table of calendars: without rows there, none is. What was sent to an authority is "
         "not known here.",
     )
-
-
-def events_that_notify(movements: Iterable[Movement]) -> Iterator[Movement]:
-    """Yield the events of a period that bring a notice."""
-    yield from (one for one in movements if _class_of(one) is not None)

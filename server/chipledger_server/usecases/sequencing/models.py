@@ -16,11 +16,11 @@ from chipledger_book import shipped
 from chipledger_book.catalogue import Catalogue, ObservedModel
 from chipledger_book.tables import version_of
 from chipledger_book.terms import day_of
+from chipledger_book.timers import DAY_MS
 from chipledger_server.usecases.model_names import ModelNames
 from chipledger_server.usecases.rules.proposing import RuleDecision
 from chipledger_server.usecases.rules.shelf import CATALOGUE
 
-DAY_MS: Final = 86_400_000
 _TAKES_EFFECT: Final = frozenset({"table-shipped", "table-approved"})
 
 
